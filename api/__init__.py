@@ -1,0 +1,1 @@
+"""How the world asks: routes, request and response models, problems, pages."""

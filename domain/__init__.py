@@ -1,0 +1,1 @@
+"""What can happen to a note and what may be asked."""

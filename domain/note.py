@@ -1,0 +1,273 @@
+"""A therapist's note, from its first draft through its approvals to its soft deletion.
+
+The facts stand in `note_facts.py`; here is what may be asked of a note, and the one function
+that answers. A SOAP note lives by the same rules (`soap_note.py` adds its own).
+"""
+
+from datetime import datetime
+from typing import Any, Literal, assert_never
+
+from domain import access
+from domain.access import Action, NoteAccess
+from domain.note_facts import (
+    AmendedWords,
+    AnyNoteFact,
+    File,
+    HistoryEntryAmended,
+    HistoryEntryWithdrawn,
+    Note,
+    NoteApproved,
+    NoteDrafted,
+    NoteSoftDeleted,
+    NoteVersion,
+    NoteWords,
+    Save,
+)
+from domain.refusals import (
+    ApprovedEntryIsFinal,
+    EntryIsUnknown,
+    NoteIsDeleted,
+    NoteIsUnknown,
+    SenderRoleIsNotYours,
+    SignatureWithoutApproval,
+    SomebodyWasFaster,
+    SubjectIsFixed,
+    VersionIsStale,
+)
+from domain.value import By, Command, Id, Kind, Reason, Role, Value
+
+# --- commands
+
+
+class NewFile(Value):
+    """A file that came with a save, and the digest under which its sealed bytes will be stored."""
+
+    file: File
+    digest: str
+
+
+class Draft(Value):
+    """What a save brings. A session or files that are not mentioned stay with the note."""
+
+    text: str
+    ml_text: str | None = None
+    new_files: tuple[NewFile, ...] = ()
+    therapist_session_id: int | None = None
+    dated: datetime | None = None
+    sender_role: Literal[Role.THERAPIST, Role.ML] = Role.THERAPIST
+    is_approved: bool = False
+    is_override: bool | None = None
+    signature: str | None = None
+    signer_name: str | None = None
+
+
+class CreateNote(Command):
+    """The first save."""
+
+    note_id: Id
+    client_user_id: Id
+    therapist_user_id: Id
+    therapist_client_id: Id
+    record_type: Id
+    draft: Draft
+
+
+class SaveNote(Command):
+    """A further save. The ids, where they are said, must be those that the note has."""
+
+    note_id: Id
+    draft: Draft
+    if_version: int | None = None
+    client_user_id: int | None = None
+    therapist_user_id: int | None = None
+    therapist_client_id: int | None = None
+    record_type: int | None = None
+
+
+class DeleteNote(Command):
+    """The soft deletion."""
+
+    note_id: Id
+    if_version: int | None = None
+    reason: str | None = None
+
+
+class AmendEntry(Command):
+    """The entry of `version` shall read differently."""
+
+    note_id: Id
+    version: int
+    text: str
+    reason: str | None = None
+
+
+class WithdrawEntry(Command):
+    """The entry of `version` shall no longer be shown."""
+
+    note_id: Id
+    version: int
+    reason: str | None = None
+
+
+NoteCommand = CreateNote | SaveNote | DeleteNote | AmendEntry | WithdrawEntry
+
+
+def decide(note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE) -> list[AnyNoteFact]:
+    """The facts that the command makes of the note, none where it was asked before."""
+    if isinstance(command, CreateNote):
+        return _create(note, command, kind)
+    if note is None:
+        raise NoteIsUnknown
+    if note.is_deleted:
+        raise NoteIsDeleted
+    _check_access(command, note.saved, kind)
+    match command:
+        case SaveNote():
+            return _save(note, command)
+        case DeleteNote():
+            _check_version(note, command.if_version)
+            words = Reason(reason=command.reason) if command.reason else None
+            return [NoteSoftDeleted(words=words, **_naming(note, command))]
+        case AmendEntry():
+            return _amend(note, command)
+        case WithdrawEntry():
+            return _withdraw(note, command)
+        case _:
+            assert_never(command)
+
+
+def _check_access(command: NoteCommand, note: "NoteVersion | CreateNote", kind: Kind) -> None:
+    match command:
+        case CreateNote() | SaveNote():
+            action = Action.SAVE
+        case DeleteNote():
+            action = Action.DELETE
+        case _:
+            action = Action.CHANGE_HISTORY
+    refused = access.refusal(
+        command.by, action, NoteAccess(kind, note.record_type, note.therapist_user_id)
+    )
+    if refused:
+        raise refused
+    if isinstance(command, CreateNote | SaveNote):
+        _check_draft(command.by, command.draft)
+
+
+def _check_draft(by: By, draft: Draft) -> None:
+    if draft.sender_role is not by.role:
+        raise SenderRoleIsNotYours("sender_role")
+    if draft.signature is not None and not draft.is_approved:
+        raise SignatureWithoutApproval("signature")
+
+
+def _check_version(note: Note, if_version: int | None) -> None:
+    if if_version is not None and if_version != note.saved_version:
+        raise VersionIsStale("If-Match")
+
+
+def _create(note: Note | None, command: CreateNote, kind: Kind) -> list[AnyNoteFact]:
+    _check_access(command, command, kind)
+    if note is not None:
+        # Ids come from a sequence; one that was set back (a restored backup) must not lose a note.
+        raise SomebodyWasFaster
+    return [_version(None, command, command.draft)]
+
+
+def _save(note: Note, command: SaveNote) -> list[AnyNoteFact]:
+    for field in ("client_user_id", "therapist_user_id", "therapist_client_id", "record_type"):
+        said = getattr(command, field)
+        if said is not None and said != getattr(note.saved, field):
+            raise SubjectIsFixed(field)
+    fact = _version(note, command, command.draft)
+    # The same save sent again, by whoever lost the answer to the first, makes no second fact,
+    # even where its If-Match has become stale by its own first arrival.
+    if _said(fact, command.draft) == _said(note.saved, command.draft):
+        return []
+    _check_version(note, command.if_version)
+    return [fact]
+
+
+def _said(save: Save, draft: Draft) -> tuple[object, ...]:
+    """What makes two saves the same: all but who, when, and a date that nobody asked for."""
+    words = save.words and save.words.model_copy(update={"signer_name": None})
+    dated = save.dated if draft.dated else None
+    return type(save), words, save.therapist_session_id, save.sender_role, save.is_override, dated
+
+
+def _version(note: Note | None, command: CreateNote | SaveNote, draft: Draft) -> Save:
+    """The save as a fact, on top of the note's newest version where there is one."""
+    base = note.saved if note else None
+    files, attachments = _files(base, draft.new_files)
+    fact = NoteApproved if draft.is_approved else NoteDrafted
+    of = base or command
+    assert isinstance(of, CreateNote | NoteVersion), "only a new note has no newest version"
+    return fact(
+        by=command.by,
+        at=command.at,
+        note_id=command.note_id,
+        client_user_id=of.client_user_id,
+        record_type=of.record_type,
+        therapist_user_id=of.therapist_user_id,
+        therapist_client_id=of.therapist_client_id,
+        therapist_session_id=draft.therapist_session_id
+        or (base.therapist_session_id if base else None),
+        dated=draft.dated or command.at,
+        sender_role=draft.sender_role,
+        is_override=draft.is_override,
+        attachments=attachments,
+        words=NoteWords(
+            text=draft.text,
+            ml_text=draft.ml_text,
+            files=files,
+            signature=draft.signature,
+            signer_name=draft.signer_name,
+        ),
+    )
+
+
+def _files(
+    base: Save | None, new_files: tuple[NewFile, ...]
+) -> tuple[tuple[File, ...], tuple[str, ...]]:
+    """The note's files and those that are new to it: a file sent again is not kept twice."""
+    files = (
+        dict(zip(base.words.files, base.attachments, strict=True)) if base and base.words else {}
+    )
+    for new in new_files:
+        files.setdefault(new.file, new.digest)
+    return tuple(files), tuple(files.values())
+
+
+def _entry(note: Note, version: int) -> type[NoteVersion]:
+    """The save behind a history entry that is still shown and that nobody has approved."""
+    if version not in note.entries or version in note.withdrawn:
+        raise EntryIsUnknown
+    if note.entries[version] is NoteApproved:
+        raise ApprovedEntryIsFinal
+    return note.entries[version]
+
+
+def _amend(note: Note, command: AmendEntry) -> list[AnyNoteFact]:
+    _entry(note, command.version)
+    words = AmendedWords(text=command.text, reason=command.reason)
+    if note.amended.get(command.version) == words:
+        return []
+    naming = _naming(note, command)
+    return [HistoryEntryAmended(amended_version=command.version, words=words, **naming)]
+
+
+def _withdraw(note: Note, command: WithdrawEntry) -> list[AnyNoteFact]:
+    _entry(note, command.version)
+    words = Reason(reason=command.reason) if command.reason else None
+    naming = _naming(note, command)
+    return [HistoryEntryWithdrawn(withdrawn_version=command.version, words=words, **naming)]
+
+
+def _naming(note: Note, command: NoteCommand) -> dict[str, Any]:
+    """What every fact of a note names."""
+    return {
+        "by": command.by,
+        "at": command.at,
+        "note_id": command.note_id,
+        "client_user_id": note.saved.client_user_id,
+        "record_type": note.saved.record_type,
+    }

@@ -1,0 +1,175 @@
+"""What can have happened to a note, and the note that it makes; `note.py` decides.
+
+Each save is one fact and one history entry: a draft, or an approval that carries the content
+it approves. What was approved stays in the history for good; a save on top of it is a new,
+unapproved draft. A history entry can be amended or withdrawn, by a further fact; nothing is
+changed in place.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Literal, assert_never
+
+from pydantic import AwareDatetime
+
+from domain.value import PSYCHOTHERAPY, Fact, Id, KeyScope, Reason, Role, Subject, Value, Words
+
+# --- facts
+
+
+class File(Value):
+    """An attached file; its bytes are stored sealed, under the digest that the fact names."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+class NoteWords(Words):
+    """The whole content of one version."""
+
+    text: str
+    ml_text: str | None = None
+    files: tuple[File, ...] = ()
+    signature: str | None = None
+    signer_name: str | None = None
+
+
+class AmendedWords(Words):
+    """What an amended history entry says instead, and why."""
+
+    text: str
+    reason: str | None = None
+
+
+class NoteFact(Fact):
+    """What every fact of a note names: the note, its client and its record type."""
+
+    note_id: Id
+    client_user_id: Id
+    record_type: Id
+
+    def subject(self) -> Subject:
+        """Psychotherapy notes are sealed with a key of their own."""
+        scope = KeyScope.PSYCHOTHERAPY if self.record_type == PSYCHOTHERAPY else KeyScope.GENERAL
+        return Subject(self.client_user_id, scope)
+
+
+class NoteVersion(NoteFact):
+    """A save: everything that the version holds.
+
+    `dated` is the date that the writer gives to the version, or the time of the save.
+    `attachments` are SHA-256 digests (hex) of sealed files, in the order of `words.files`.
+    """
+
+    therapist_user_id: Id
+    therapist_client_id: Id
+    therapist_session_id: Id | None = None
+    dated: AwareDatetime
+    sender_role: Literal[Role.THERAPIST, Role.ML] = Role.THERAPIST
+    is_override: bool | None = None
+    attachments: tuple[str, ...] = ()
+    words: NoteWords | None = None
+
+
+class NoteDrafted(NoteVersion):
+    """A version was saved that nobody has approved."""
+
+    kind: ClassVar[str] = "note-drafted/1"
+
+
+class Meaning(StrEnum):
+    """What a signature means (21 CFR 11.50(a)(3))."""
+
+    APPROVAL = "approval"
+
+
+class NoteApproved(NoteVersion):
+    """A version was saved and approved; `at` is the time of signing."""
+
+    kind: ClassVar[str] = "note-approved/1"
+    meaning: Meaning = Meaning.APPROVAL
+
+
+class NoteSoftDeleted(NoteFact):
+    """The note left the current views; the ledger keeps it."""
+
+    kind: ClassVar[str] = "note-soft-deleted/1"
+    words: Reason | None = None
+
+
+class HistoryEntryAmended(NoteFact):
+    """The entry of `amended_version` reads differently from now on; the ledger keeps both."""
+
+    kind: ClassVar[str] = "history-entry-amended/1"
+    amended_version: int
+    words: AmendedWords | None = None
+
+
+class HistoryEntryWithdrawn(NoteFact):
+    """The entry of `withdrawn_version` is no longer shown; the ledger keeps it."""
+
+    kind: ClassVar[str] = "history-entry-withdrawn/1"
+    withdrawn_version: int
+    words: Reason | None = None
+
+
+Save = NoteDrafted | NoteApproved
+AnyNoteFact = (
+    NoteDrafted | NoteApproved | NoteSoftDeleted | HistoryEntryAmended | HistoryEntryWithdrawn
+)
+
+# --- what they make
+
+
+class Note(Value):
+    """A note as its facts tell it. `version` counts them; `saved` is the newest save."""
+
+    version: int
+    saved: Save
+    created_by: int
+    created_at: datetime
+    entries: Mapping[int, type[NoteVersion]]
+    amended: Mapping[int, AmendedWords | None]
+    withdrawn: frozenset[int] = frozenset()
+    is_deleted: bool = False
+
+    @property
+    def saved_version(self) -> int:
+        """The version of the newest save: what a reader of the note has before them."""
+        return max(self.entries)
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether the newest save is an approval."""
+        return isinstance(self.saved, NoteApproved)
+
+
+def evolve(note: Note | None, fact: AnyNoteFact) -> Note:
+    """The note after the fact. Facts are history: nothing is refused here."""
+    if note is None:
+        assert isinstance(fact, NoteVersion), "a note's first fact is a save"
+        return Note(
+            version=1,
+            saved=fact,
+            created_by=fact.by.user_id,
+            created_at=fact.at,
+            entries={1: type(fact)},
+            amended={},
+        )
+    version = note.version + 1
+    match fact:
+        case NoteDrafted() | NoteApproved():
+            entries = {**note.entries, version: type(fact)}
+            changed: dict[str, object] = {"saved": fact, "entries": entries}
+        case NoteSoftDeleted():
+            changed = {"is_deleted": True}
+        case HistoryEntryAmended(amended_version=amended):
+            changed = {"amended": {**note.amended, amended: fact.words}}
+        case HistoryEntryWithdrawn(withdrawn_version=withdrawn):
+            changed = {"withdrawn": note.withdrawn | {withdrawn}}
+        case _:
+            assert_never(fact)
+    return note.model_copy(update={"version": version, **changed})

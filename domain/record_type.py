@@ -1,0 +1,87 @@
+"""A record type: the operator's list of what kinds of notes there are.
+
+Type 1 is psychotherapy notes, for good; the others may be named anew, retired and taken up again.
+"""
+
+from typing import ClassVar, assert_never
+
+from domain.access import DirectoryAction, may_use_directory
+from domain.refusals import NotPermitted
+from domain.value import Command, Fact, Id, Value
+
+# --- facts
+
+
+class RecordTypeDefined(Fact):
+    """Notes of this type may be written, under this name (no words about a person)."""
+
+    kind: ClassVar[str] = "record-type-defined/1"
+    record_type: Id
+    name: str
+    description: str
+
+
+class RecordTypeRetired(Fact):
+    """No new notes of this type are written."""
+
+    kind: ClassVar[str] = "record-type-retired/1"
+    record_type: Id
+
+
+RecordTypeEvent = RecordTypeDefined | RecordTypeRetired
+
+# --- what they make
+
+
+class RecordType(Value):
+    """A record type as its facts tell it."""
+
+    version: int
+    name: str
+    description: str
+    is_active: bool
+
+
+def evolve(record_type: RecordType | None, fact: RecordTypeEvent) -> RecordType:
+    """The record type after the fact."""
+    match fact:
+        case RecordTypeDefined(name=name, description=description):
+            version = record_type.version + 1 if record_type else 1
+            return RecordType(version=version, name=name, description=description, is_active=True)
+        case RecordTypeRetired():
+            assert record_type is not None, "a record type's first fact defines it"
+            retired = {"version": record_type.version + 1, "is_active": False}
+            return record_type.model_copy(update=retired)
+        case _:
+            assert_never(fact)
+
+
+# --- commands
+
+
+class PutRecordType(Command):
+    """The record type shall be so."""
+
+    record_type: Id
+    name: str
+    description: str
+    is_active: bool = True
+
+
+def decide(record_type: RecordType | None, command: PutRecordType) -> list[RecordTypeEvent]:
+    """The facts that make the record type so, none where it is so already."""
+    if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
+        raise NotPermitted
+    about = command.model_dump(include={"by", "at", "record_type"})
+    defined = RecordTypeDefined(**about, name=command.name, description=command.description)
+    is_so = record_type is not None and (record_type.name, record_type.description) == (
+        command.name,
+        command.description,
+    )
+    is_active = record_type is not None and record_type.is_active
+    facts: list[RecordTypeEvent] = []
+    if not is_so or (command.is_active and not is_active):
+        facts.append(defined)
+    if not command.is_active and (is_active or facts):
+        facts.append(RecordTypeRetired(**about))
+    return facts

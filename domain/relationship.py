@@ -1,0 +1,97 @@
+"""A therapist–client relationship: it opens the client's notes to the therapist while it lasts.
+
+It is made for one therapist and one client, may end, and may be taken up again.
+"""
+
+from typing import ClassVar, assert_never
+
+from domain.access import DirectoryAction, may_use_directory
+from domain.refusals import NotPermitted, RelationshipIsFixed
+from domain.value import Command, Fact, Id, Subject, Value
+
+# --- facts
+
+
+class RelationshipFact(Fact):
+    """What every fact of a relationship names."""
+
+    therapist_client_id: Id
+    therapist_user_id: Id
+    client_user_id: Id
+
+    def subject(self) -> Subject:
+        """The client, about whom it says something."""
+        return Subject(self.client_user_id)
+
+
+class RelationshipBegan(RelationshipFact):
+    """The therapist treats the client from now on."""
+
+    kind: ClassVar[str] = "relationship-began/1"
+
+
+class RelationshipEnded(RelationshipFact):
+    """The therapist treats the client no longer."""
+
+    kind: ClassVar[str] = "relationship-ended/1"
+
+
+RelationshipEvent = RelationshipBegan | RelationshipEnded
+
+# --- what they make
+
+
+class Relationship(Value):
+    """A relationship as its facts tell it."""
+
+    version: int
+    therapist_user_id: int
+    client_user_id: int
+    is_active: bool
+
+
+def evolve(relationship: Relationship | None, fact: RelationshipEvent) -> Relationship:
+    """The relationship after the fact."""
+    match fact:
+        case RelationshipBegan():
+            is_active = True
+        case RelationshipEnded():
+            is_active = False
+        case _:
+            assert_never(fact)
+    return Relationship(
+        version=relationship.version + 1 if relationship else 1,
+        therapist_user_id=fact.therapist_user_id,
+        client_user_id=fact.client_user_id,
+        is_active=is_active,
+    )
+
+
+# --- commands
+
+
+class PutRelationship(Command):
+    """The relationship shall be so."""
+
+    therapist_client_id: Id
+    therapist_user_id: Id
+    client_user_id: Id
+    is_active: bool = True
+
+
+def decide(relationship: Relationship | None, command: PutRelationship) -> list[RelationshipEvent]:
+    """The facts that make the relationship so, none where it is so already."""
+    if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
+        raise NotPermitted
+    for field in ("therapist_user_id", "client_user_id"):
+        if relationship and getattr(relationship, field) != getattr(command, field):
+            raise RelationshipIsFixed(field)
+    about = command.model_dump(exclude={"is_active"})
+    facts: list[RelationshipEvent] = []
+    if relationship is None:
+        facts.append(RelationshipBegan(**about))
+    elif command.is_active and not relationship.is_active:
+        return [RelationshipBegan(**about)]
+    if not command.is_active and (relationship is None or relationship.is_active):
+        facts.append(RelationshipEnded(**about))
+    return facts

@@ -1,0 +1,32 @@
+"""A SOAP note: it lives as a note does (`note.py`), and speaks with two voices.
+
+The ML service drafts (its words become both texts); a therapist reviews, changes and approves
+(only the therapist's text is written). `is_override` says that the therapist's text replaced a
+differing ML text.
+"""
+
+from domain import note as life
+from domain.note import CreateNote, Draft, NoteCommand, SaveNote
+from domain.note_facts import AnyNoteFact, Note
+from domain.refusals import MlMayNotApprove
+from domain.value import Kind, Role
+
+
+def decide(note: Note | None, command: NoteCommand) -> list[AnyNoteFact]:
+    """The facts that the command makes of the SOAP note, none where it was asked before."""
+    if isinstance(command, CreateNote | SaveNote):
+        draft = _in_two_voices(note, command.draft)
+        command = command.model_copy(update={"draft": draft})
+    return life.decide(note, command, Kind.SOAP_NOTE)
+
+
+def _in_two_voices(note: Note | None, draft: Draft) -> Draft:
+    if draft.sender_role is Role.ML:
+        if draft.is_approved:
+            raise MlMayNotApprove("is_approved")
+        return draft.model_copy(update={"ml_text": draft.text, "is_override": False})
+    ml_text = note.saved.words.ml_text if note and note.saved.words else None
+    is_override = draft.is_override
+    if is_override is None:
+        is_override = ml_text is not None and ml_text != draft.text
+    return draft.model_copy(update={"ml_text": ml_text, "is_override": is_override})

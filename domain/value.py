@@ -1,0 +1,140 @@
+"""The words every aggregate is written in: facts, commands, identities and who acts."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final, NamedTuple
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+PSYCHOTHERAPY: Final = 1
+"""Record type 1, psychotherapy notes (45 CFR 164.501): opened by its author alone, read by no worker."""
+
+MAX_ID: Final = 2**53 - 1
+"""The largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
+
+Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+
+
+class Value(BaseModel):
+    """Immutable; knows its fields and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Role(StrEnum):
+    """What an account may be used for; `access.py` says what each may do."""
+
+    THERAPIST = "therapist"
+    CLIENT = "client"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+    ML = "ml"
+
+
+class Caller(NamedTuple):
+    """Who asks: one user in one role in one clinic."""
+
+    clinic_id: int
+    user_id: int
+    role: Role
+
+
+class By(Value):
+    """Who did it, inside the fact: the user, and the role that they acted in."""
+
+    user_id: int
+    role: Role
+
+
+class Kind(StrEnum):
+    """The aggregates. The name stands in the tables; the number (below) in each aggregate's UUID."""
+
+    NOTE = "note"
+    SOAP_NOTE = "soap-note"
+    SESSION = "session"
+    PERSON = "person"
+    RELATIONSHIP = "relationship"
+    RECORD_TYPE = "record-type"
+
+
+KIND_NUMBER: Final[dict[Kind, int]] = {
+    Kind.NOTE: 1,
+    Kind.SOAP_NOTE: 2,
+    Kind.SESSION: 3,
+    Kind.PERSON: 4,
+    Kind.RELATIONSHIP: 5,
+    Kind.RECORD_TYPE: 6,
+}
+"""Stored in every aggregate's UUID: a number once given is never given again."""
+
+_KIND_OF_NUMBER: Final = {number: kind for kind, number in KIND_NUMBER.items()}
+_VERSION_8: Final = 8 << 76
+_VARIANT: Final = 0b10 << 62
+_LOW_62_BITS: Final = (1 << 62) - 1
+
+
+def aggregate_id(kind: Kind, number: int) -> UUID:
+    """The UUIDv8 (RFC 9562, section 5.8) of an aggregate: its kind in the high bits, its id in the low.
+
+    Such ids grow with time within a kind, so that new rows land on the index's last page.
+    """
+    return UUID(int=KIND_NUMBER[kind] << 80 | _VERSION_8 | _VARIANT | number)
+
+
+def kind_and_number(aggregate: UUID) -> tuple[Kind, int]:
+    """The inverse of `aggregate_id`. Raises KeyError for a UUID that it did not make."""
+    return _KIND_OF_NUMBER[aggregate.int >> 80], aggregate.int & _LOW_62_BITS
+
+
+class Words(Value):
+    """What is said about a person: stored only sealed, and absent once the person was erased."""
+
+
+class KeyScope(StrEnum):
+    """Which of a person's data keys seals a fact."""
+
+    GENERAL = "general"
+    PSYCHOTHERAPY = "psychotherapy"
+
+
+THE_CLINIC: Final = 0
+"""Stands in the place of a person's id where a fact is about the clinic itself."""
+
+
+class Subject(NamedTuple):
+    """Whose words a fact holds, and so whose key seals it."""
+
+    person_id: int
+    scope: KeyScope = KeyScope.GENERAL
+
+
+class Fact(Value):
+    """What happened: past tense, with who and when inside it.
+
+    `kind` is the stored name and shape version; a class may be renamed, `kind` may not.
+    All fields are stored in the clear but `words`, which is stored sealed: `None` says that
+    the fact has none, or that they were not opened, or that their key is gone.
+    """
+
+    kind: ClassVar[str]
+    by: By
+    at: AwareDatetime
+    words: Words | None = None
+
+    def subject(self) -> Subject:
+        """Whose key seals the words."""
+        return Subject(THE_CLINIC)
+
+
+class Reason(Words):
+    """Why somebody did it, in their words."""
+
+    reason: str
+
+
+class Command(Value):
+    """What is asked, by whom and when: time and identity come from the edge."""
+
+    by: By
+    at: datetime

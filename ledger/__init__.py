@@ -1,0 +1,1 @@
+"""How truth is kept: event store, sealing, keys."""

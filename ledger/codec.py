@@ -1,0 +1,155 @@
+"""Facts to sealed bytes and back: stored names, shape versions, upcasting.
+
+A stored name resolves through `FACTS`, a closed registry: no module is imported because a row
+names it. Clear fields and words are JSON; the words are sealed (`sealing.py`), bound to clinic,
+aggregate, version and kind.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
+from pydantic_core import from_json, to_json
+
+from domain.note_facts import (
+    HistoryEntryAmended,
+    HistoryEntryWithdrawn,
+    NoteApproved,
+    NoteDrafted,
+    NoteSoftDeleted,
+)
+from domain.person import PersonRegistered, PersonRenamed
+from domain.record_type import RecordTypeDefined, RecordTypeRetired
+from domain.relationship import RelationshipBegan, RelationshipEnded
+from domain.session import SessionRescheduled, SessionScheduled, SessionStatusSet
+from domain.value import Fact
+from ledger.keys import Keys
+from ledger.sealing import DataKey, open_sealed, seal, take_apart
+
+FACTS: Final[dict[str, type[Fact]]] = {
+    fact.kind: fact
+    for fact in (
+        NoteDrafted,
+        NoteApproved,
+        NoteSoftDeleted,
+        HistoryEntryAmended,
+        HistoryEntryWithdrawn,
+        SessionScheduled,
+        SessionRescheduled,
+        SessionStatusSet,
+        PersonRegistered,
+        PersonRenamed,
+        RelationshipBegan,
+        RelationshipEnded,
+        RecordTypeDefined,
+        RecordTypeRetired,
+    )
+}
+
+Shape = dict[str, Any]
+
+
+def _session_scheduled_1(shape: Shape) -> Shape:
+    """Shape 1 left the event status to the reader: every new session was scheduled."""
+    return shape | {"event_status": "Scheduled"}
+
+
+UPCASTS: Final[dict[str, tuple[str, Callable[[Shape], Shape]]]] = {
+    "session-scheduled/1": ("session-scheduled/2", _session_scheduled_1),
+}
+"""Old stored name → the name and shape that follow it. A shape once stored is never forgotten."""
+
+
+class KindIsUnknownError(Exception):
+    """The ledger holds a fact that this version of the program does not know: run a newer one."""
+
+
+@dataclass(frozen=True)
+class Happening:
+    """A fact on its way into or out of the store, in the form that the library asks for."""
+
+    originator_id: UUID
+    originator_version: int
+    fact: Fact
+
+
+def place(clinic_id: int, aggregate_id: UUID, version: int, kind: str) -> bytes:
+    """Where an entry's bytes belong; sealed in as associated data."""
+    return b"".join(
+        (
+            b"noteledger entry 1\0",
+            clinic_id.to_bytes(8, "big"),
+            aggregate_id.bytes,
+            version.to_bytes(8, "big"),
+            kind.encode(),
+        )
+    )
+
+
+def seal_fact(key: DataKey, at: bytes, fact: Fact, nonce: bytes | None = None) -> bytes:
+    """The stored bytes of a fact at a `place`."""
+    clear = fact.__pydantic_serializer__.to_json(fact, exclude={"words"})
+    words = fact.words
+    plaintext = words.__pydantic_serializer__.to_json(words) if words else b"null"
+    return seal(key, at, clear, plaintext, nonce)
+
+
+def read_clear(kind: str, state: bytes) -> Fact:
+    """The fact without its words: needs no key, and is all that the views read."""
+    return _fact(kind, take_apart(state).clear, b"null")
+
+
+def open_fact(secret: bytes, at: bytes, kind: str, state: bytes) -> Fact:
+    """The fact with its words."""
+    return _fact(kind, take_apart(state).clear, open_sealed(secret, at, state))
+
+
+def _fact(kind: str, clear: bytes, words: bytes) -> Fact:
+    whole = clear[:-1] + b',"words":' + words + b"}"
+    fact = FACTS.get(kind)
+    if fact is None:
+        kind, whole = _upcast(kind, whole)
+        fact = FACTS[kind]
+    return fact.__pydantic_validator__.validate_json(whole)  # type: ignore[no-any-return]
+
+
+def _upcast(kind: str, whole: bytes) -> tuple[str, bytes]:
+    shape = from_json(whole)
+    while kind not in FACTS:
+        if kind not in UPCASTS:
+            raise KindIsUnknownError(kind)
+        kind, upcast = UPCASTS[kind]
+        shape = upcast(shape)
+    return kind, to_json(shape)
+
+
+class FactMapper(Mapper[UUID]):
+    """The library's mapper, bound to one clinic: its own `Cipher` sees neither person nor place."""
+
+    def __init__(self, clinic_id: int, keys: Keys) -> None:
+        super().__init__(JSONTranscoder())
+        self.clinic_id = clinic_id
+        self.keys = keys
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
+        """Seal."""
+        assert isinstance(domain_event, Happening)
+        aggregate, version = domain_event.originator_id, domain_event.originator_version
+        fact = domain_event.fact
+        at = place(self.clinic_id, aggregate, version, fact.kind)
+        key = self.keys.for_sealing(self.clinic_id, fact.subject())
+        return StoredEvent(aggregate, version, fact.kind, seal_fact(key, at, fact))
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Happening:
+        """Open."""
+        aggregate, version = stored_event.originator_id, stored_event.originator_version
+        assert isinstance(aggregate, UUID)
+        at = place(self.clinic_id, aggregate, version, stored_event.topic)
+        key_id = take_apart(stored_event.state).key_id
+        secret = self.keys.for_opening(self.clinic_id, {key_id})[key_id]
+        return Happening(
+            aggregate, version, open_fact(secret, at, stored_event.topic, stored_event.state)
+        )

@@ -1,0 +1,38 @@
+"""Public ids from sequences, taken in blocks so that a save costs no round trip for its id."""
+
+import threading
+from typing import Final
+
+from psycopg.rows import tuple_row
+
+from domain.value import Kind
+from ledger.database import Datastore
+
+BLOCK: Final = 20
+"""The sequences' INCREMENT (schema.sql). A crash skips what is left of a block; no id comes twice."""
+
+_NEXT: Final = {
+    Kind.NOTE: "SELECT nextval('ledger.note_id')",
+    Kind.SOAP_NOTE: "SELECT nextval('ledger.soap_note_id')",
+}
+
+
+class Ids:
+    """The next ids of notes and SOAP notes."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+        self._lock = threading.Lock()
+        self._blocks: dict[Kind, range] = {}
+
+    def next(self, kind: Kind) -> int:
+        """An id that no other note of this kind has or will have."""
+        with self._lock:
+            block = self._blocks.get(kind)
+            if not block:
+                with self._datastore.get_connection() as conn:
+                    row = conn.cursor(row_factory=tuple_row).execute(_NEXT[kind]).fetchone()
+                assert row is not None
+                block = range(row[0], row[0] + BLOCK)
+            self._blocks[kind] = block[1:]
+            return block[0]

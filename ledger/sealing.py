@@ -1,0 +1,114 @@
+"""Bytes in, sealed bytes out: authenticated encryption that also commits to what it hides.
+
+For each sealing two keys are derived from a data key by HMAC-SHA256: one for AES-256-GCM
+(NIST SP 800-38D), and the *opening* of a commitment `c = HMAC-SHA256(opening, plaintext)`.
+AES-GCM alone is not key-committing (one ciphertext can be made to open to two texts under two
+keys); whoever holds plaintext and opening can check `c` without any key or server.
+
+Layout, all integers big-endian:
+
+    0   1   format (1)
+    1   16  key id, random: names neither clinic nor person
+    17  12  nonce, random
+    29  32  commitment to the plaintext
+    61  4   n, length of the clear part
+    65  n   the clear part
+    …       ciphertext and 16-byte tag
+
+The associated data is everything before the ciphertext, and the place the bytes belong to, so
+that sealed bytes moved to another row do not open.
+"""
+
+import hmac
+import os
+from hashlib import sha256
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+FORMAT: Final = 1
+NONCE_BYTES: Final = 12
+_NONCE: Final = slice(17, 29)
+_COMMITMENT: Final = slice(29, 61)
+_CLEAR_LENGTH: Final = slice(61, 65)
+_CLEAR: Final = 65
+_FORMAT_BYTE: Final = bytes([FORMAT])
+
+
+class DataKey(NamedTuple):
+    """A 256-bit key and the random name it goes by in stored bytes."""
+
+    key_id: UUID
+    secret: bytes
+
+
+class SealBrokenError(Exception):
+    """Stored bytes do not open: they, their place or their key are not what was sealed."""
+
+
+class Sealed(NamedTuple):
+    """Sealed bytes, taken apart without a key."""
+
+    key_id: UUID
+    nonce: bytes
+    commitment: bytes
+    clear: bytes
+
+
+def seal(
+    key: DataKey, place: bytes, clear: bytes, plaintext: bytes, nonce: bytes | None = None
+) -> bytes:
+    """The stored bytes for `plaintext` at `place`. A nonce is given only to freeze bytes in a test."""
+    nonce = nonce or os.urandom(NONCE_BYTES)
+    commitment = hmac.digest(_opening(key.secret, place, nonce), plaintext, "sha256")
+    length = len(clear).to_bytes(4, "big")
+    head = b"".join((_FORMAT_BYTE, key.key_id.bytes, nonce, commitment, length, clear))
+    cipher = AESGCM(_encryption_key(key.secret, place, nonce))
+    return head + cipher.encrypt(nonce, plaintext, place + head)
+
+
+def take_apart(stored: bytes) -> Sealed:
+    """What can be read without a key. Raises SealBrokenError for bytes that were never sealed."""
+    if len(stored) < _CLEAR or stored[0] != FORMAT:
+        raise SealBrokenError("unknown format of stored bytes")
+    end = _CLEAR + int.from_bytes(stored[_CLEAR_LENGTH], "big")
+    return Sealed(UUID(bytes=stored[1:17]), stored[_NONCE], stored[_COMMITMENT], stored[_CLEAR:end])
+
+
+def open_sealed(secret: bytes, place: bytes, stored: bytes) -> bytes:
+    """The plaintext, checked against tag and commitment. Raises SealBrokenError."""
+    sealed = take_apart(stored)
+    end = _CLEAR + len(sealed.clear)
+    cipher = AESGCM(_encryption_key(secret, place, sealed.nonce))
+    try:
+        plaintext = cipher.decrypt(sealed.nonce, stored[end:], place + stored[:end])
+    except InvalidTag:
+        raise SealBrokenError("stored bytes do not open with their key at this place") from None
+    if not commits_to(sealed.commitment, _opening(secret, place, sealed.nonce), plaintext):
+        raise SealBrokenError("stored bytes open to another text than they commit to")
+    return plaintext
+
+
+def commits_to(commitment: bytes, opening: bytes, plaintext: bytes) -> bool:
+    """An auditor's check: needs neither key nor server."""
+    return hmac.compare_digest(commitment, hmac.digest(opening, plaintext, "sha256"))
+
+
+def opening_of(secret: bytes, place: bytes, stored: bytes) -> bytes:
+    """The 32 bytes that, disclosed with the plaintext, let anyone check the commitment."""
+    return _opening(secret, place, stored[_NONCE])
+
+
+def digest(stored: bytes) -> str:
+    """SHA-256 of stored bytes, in hexadecimal."""
+    return sha256(stored).hexdigest()
+
+
+def _encryption_key(secret: bytes, place: bytes, nonce: bytes) -> bytes:
+    return hmac.digest(secret, b"noteledger seal 1\0" + nonce + place, "sha256")
+
+
+def _opening(secret: bytes, place: bytes, nonce: bytes) -> bytes:
+    return hmac.digest(secret, b"noteledger opening 1\0" + nonce + place, "sha256")

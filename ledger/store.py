@@ -1,0 +1,210 @@
+"""The event store: our recorder for `eventsourcing`, bound to one clinic, and its statements.
+
+One `ledger_head` row a clinic, taken by UPDATE … RETURNING at each append, is lock and counter:
+positions are gapless, and commit order is position order. There is no table lock, no NOTIFY and
+no sequence, so appends of different clinics never meet.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    Notification,
+    StoredEvent,
+    Subscription,
+)
+from psycopg import Cursor
+from psycopg.rows import tuple_row
+
+from ledger.database import Datastore
+
+POLL_SECONDS: Final = 0.1
+
+
+def take_positions(cursor: Cursor[Any], clinic_id: int, count: int) -> int:
+    """Lock the clinic's head until this transaction ends; the first of `count` new positions."""
+    row = cursor.execute(
+        "UPDATE ledger.ledger_head SET position = position + %(count)s"
+        " WHERE clinic_id = %(clinic_id)s RETURNING position - %(count)s + 1",
+        {"clinic_id": clinic_id, "count": count},
+    ).fetchone()
+    assert row is not None, f"clinic {clinic_id} has no ledger head"
+    return int(row[0])
+
+
+def insert_entries(
+    cursor: Cursor[Any],
+    clinic_id: int,
+    first_position: int,
+    aggregate_ids: Sequence[UUID],
+    versions: Sequence[int],
+    kinds: Sequence[str],
+    states: Sequence[bytes],
+) -> None:
+    """Append entries at consecutive positions, in their order; one statement for any number."""
+    cursor.execute(
+        "INSERT INTO ledger.entries (clinic_id, position, aggregate_id, version, kind, state)"
+        " SELECT %(clinic_id)s, %(before)s + n, aggregate_id, version, kind, state"
+        " FROM unnest(%(aggregate_ids)b::uuid[], %(versions)b::bigint[], %(kinds)b::text[],"
+        "  %(states)b::bytea[]) WITH ORDINALITY AS new (aggregate_id, version, kind, state, n)",
+        {
+            "clinic_id": clinic_id,
+            "before": first_position - 1,
+            "aggregate_ids": list(aggregate_ids),
+            "versions": list(versions),
+            "kinds": list(kinds),
+            "states": list(states),
+        },
+    )
+
+
+class Recorder(ApplicationRecorder):
+    """The library's interface to one clinic's ledger; a notification id is a position."""
+
+    def __init__(self, datastore: Datastore, clinic_id: int) -> None:
+        self.datastore = datastore
+        self.clinic_id = clinic_id
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """Append at the next positions, which are returned; all or none (IntegrityError)."""
+        if not stored_events:
+            return None
+        count = len(stored_events)
+        with self.datastore.get_connection() as conn, conn.transaction():
+            cursor = conn.cursor(row_factory=tuple_row)
+            first = take_positions(cursor, self.clinic_id, count)
+            insert_entries(
+                cursor,
+                self.clinic_id,
+                first,
+                [_uuid(event.originator_id) for event in stored_events],
+                [event.originator_version for event in stored_events],
+                [event.topic for event in stored_events],
+                [event.state for event in stored_events],
+            )
+        return range(first, first + count)
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """One aggregate's entries, by version."""
+        statement = _BACKWARDS if desc else _FORWARDS
+        params = {
+            "clinic_id": self.clinic_id,
+            "aggregate_id": originator_id,
+            "gt": gt,
+            "lte": lte,
+            "limit": limit,
+        }
+        with self.datastore.get_connection() as conn:
+            cursor = conn.cursor(row_factory=tuple_row, binary=True)
+            rows = cursor.execute(statement, params).fetchall()
+        return [StoredEvent(*row) for row in rows]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Entries by position."""
+        after = 0 if start is None else start - 1 if inclusive_of_start else start
+        with self.datastore.get_connection() as conn:
+            cursor = conn.cursor(row_factory=tuple_row, binary=True)
+            rows = cursor.execute(
+                "SELECT aggregate_id, version, kind, state, position FROM ledger.entries"
+                " WHERE clinic_id = %(clinic_id)s AND position > %(after)s"
+                " AND (%(stop)s::bigint IS NULL OR position <= %(stop)s)"
+                " AND (cardinality(%(topics)s::text[]) = 0 OR kind = ANY(%(topics)s))"
+                " ORDER BY position LIMIT %(limit)s",
+                {
+                    "clinic_id": self.clinic_id,
+                    "after": after,
+                    "stop": stop,
+                    "topics": list(topics),
+                    "limit": limit,
+                },
+            ).fetchall()
+        return [Notification(*row) for row in rows]
+
+    def max_notification_id(self) -> int | None:
+        """The newest position, None while the ledger is empty."""
+        with self.datastore.get_connection() as conn:
+            row = (
+                conn.cursor(row_factory=tuple_row)
+                .execute(
+                    "SELECT position FROM ledger.ledger_head WHERE clinic_id = %s",
+                    (self.clinic_id,),
+                )
+                .fetchone()
+            )
+        return row[0] or None if row else None
+
+    def subscribe(
+        self, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> Subscription[ApplicationRecorder]:
+        """Entries as they come, by polling: no entry is missed, and no connection is held."""
+        return PollingSubscription(self, gt, topics)
+
+
+_FORWARDS: Final = """
+    SELECT aggregate_id, version, kind, state FROM ledger.entries
+    WHERE clinic_id = %(clinic_id)s AND aggregate_id = %(aggregate_id)s
+    AND (%(gt)s::bigint IS NULL OR version > %(gt)s)
+    AND (%(lte)s::bigint IS NULL OR version <= %(lte)s)
+    ORDER BY version LIMIT %(limit)s
+"""
+_BACKWARDS: Final = """
+    SELECT aggregate_id, version, kind, state FROM ledger.entries
+    WHERE clinic_id = %(clinic_id)s AND aggregate_id = %(aggregate_id)s
+    AND (%(gt)s::bigint IS NULL OR version > %(gt)s)
+    AND (%(lte)s::bigint IS NULL OR version <= %(lte)s)
+    ORDER BY version DESC LIMIT %(limit)s
+"""
+
+
+class PollingSubscription(Subscription[ApplicationRecorder]):
+    """Polls for what comes after the last entry that it gave."""
+
+    _BATCH: Final = 500
+
+    def __init__(self, recorder: Recorder, gt: int | None, topics: Sequence[str]) -> None:
+        super().__init__(recorder, gt, topics)
+        self._fetched: list[Notification] = []
+
+    def __next__(self) -> Notification:
+        """The next entry; waits for it until the subscription is stopped."""
+        while not self._has_been_stopped:
+            if not self._fetched:
+                self._fetched = list(
+                    self._recorder.select_notifications(
+                        self._last_notification_id,
+                        self._BATCH,
+                        topics=self._topics,
+                        inclusive_of_start=False,
+                    )
+                )
+            if self._fetched:
+                notification = self._fetched.pop(0)
+                self._last_notification_id = notification.id
+                return notification
+            time.sleep(POLL_SECONDS)
+        raise StopIteration
+
+
+def _uuid(originator_id: UUID | str) -> UUID:
+    return originator_id if isinstance(originator_id, UUID) else UUID(originator_id)

@@ -1,0 +1,1 @@
+"""What is read: views built from the facts."""
