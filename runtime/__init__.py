@@ -1,0 +1,1 @@
+"""What runs: settings, wiring, embedded servers, programs, command line."""

@@ -1,0 +1,96 @@
+"""The settings: each comes from the environment (NOTELEDGER_…) and stands in docs/settings.md."""
+
+from pathlib import Path
+
+from pydantic import Field, HttpUrl, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.value import Role
+
+
+class Settings(BaseSettings):
+    """What an operator can set. `noteledger check` says whether it fits together."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NOTELEDGER_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    state: Path = Field(
+        default=Path(".noteledger"),
+        description="Directory for what is kept between starts: the embedded database, the key file.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="libpq URL of your own PostgreSQL (15 or newer), as the running program's user."
+        " Without it an embedded PostgreSQL is started in the state directory.",
+    )
+    owner_database_url: SecretStr | None = Field(
+        default=None,
+        description="libpq URL of the user that owns the tables, for `migrate` and `rebuild`."
+        " Without it they use NOTELEDGER_DATABASE_URL.",
+    )
+    key_file: Path | None = Field(
+        default=None,
+        description="File of the key-encryption key (made on the first start, mode 0600). Without it"
+        " nothing that was written can be read: back it up, apart from the database."
+        " Default: keys.json in the state directory.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the service listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that the service listens on.")
+    public_url: HttpUrl | None = Field(
+        default=None,
+        description="Where browsers reach the service. With https the session cookie is Secure and"
+        " carries the __Host- prefix; always set it behind a TLS proxy. Default: http on host and port.",
+    )
+    demo: bool | None = Field(
+        default=None,
+        description="Whether a ledger that is empty at the start gets demo people, sessions and log-ins"
+        " with well-known passwords. Default: with the embedded database on a loopback address only.",
+    )
+    anonymous_role: Role | None = Field(
+        default=None,
+        description="Role of callers who do not sign in. Default: none; they are answered 401.",
+    )
+    anonymous_user_id: int = Field(
+        default=0, ge=0, description="User id that stands for callers who do not sign in."
+    )
+    session_idle_minutes: int = Field(
+        default=30, ge=1, description="Minutes without use after which a browser session ends."
+    )
+    session_absolute_hours: int = Field(
+        default=12, ge=1, description="Hours after which a browser session ends, used or not."
+    )
+    idempotency_days: int = Field(
+        default=7, ge=1, description="Days for which an Idempotency-Key is remembered."
+    )
+    text_bytes_max: int = Field(
+        default=1024 * 1024, ge=1, description="Longest text of a note, in bytes of UTF-8."
+    )
+    file_bytes_max: int = Field(
+        default=10 * 1024 * 1024, ge=1, description="Largest uploaded file, in bytes."
+    )
+    files_max: int = Field(default=20, ge=1, description="Most files in one save.")
+    page_entries: int = Field(
+        default=100,
+        ge=1,
+        le=1000,
+        description="Entries on a page of a list where `limit` is not said.",
+    )
+    database_connections: int = Field(
+        default=20, ge=5, le=500, description="Most connections to the database, for each process."
+    )
+
+    @field_validator("key_file", "public_url", "demo", "anonymous_role", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @property
+    def key_path(self) -> Path:
+        """Where the key-encryption key is."""
+        return self.key_file or self.state / "keys.json"
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach the service by https."""
+        return self.public_url is not None and self.public_url.scheme == "https"

@@ -1,0 +1,130 @@
+"""The one place that builds: from settings and a database to everything that serves requests."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from api.parts import Limits, Parts
+from domain.value import Caller
+from ledger import schema
+from ledger.accounts import Accounts, SessionTimes
+from ledger.appender import Appender
+from ledger.database import Datastore
+from ledger.keys import Keys, LocalKeyFile
+from ledger.ledger import Ledger
+from projections.history import History
+from projections.notes import Notes
+from projections.people import People
+from projections.rebuild import VIEWS
+from projections.record_types import RecordTypes
+from projections.references import References
+from projections.relationships import Relationships
+from projections.sessions import Sessions
+from projections.view import NoteRows
+from runtime.embedded import ServerAddress, attach_or_start, embedded_postgres
+from runtime.settings import Settings
+
+
+@dataclass(frozen=True)
+class System:
+    """What runs: the parts that serve requests, and the database behind them."""
+
+    datastore: Datastore
+    parts: Parts
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[ServerAddress]:
+    """The operator's database, or the embedded one, owned by this process while it serves.
+
+    Raises StateIsInUse where another process serves from the same state directory.
+    """
+    if settings.database_url is None:
+        with embedded_postgres(settings.state) as address:
+            yield address
+    else:
+        yield _operators(settings)
+
+
+@contextmanager
+def attached_database(settings: Settings) -> Iterator[ServerAddress]:
+    """The same for a tool beside the service: it uses a server that runs already."""
+    if settings.database_url is None:
+        with attach_or_start(settings.state) as address:
+            yield address
+    else:
+        yield _operators(settings)
+
+
+def _operators(settings: Settings) -> ServerAddress:
+    assert settings.database_url is not None
+    app_url = settings.database_url.get_secret_value()
+    owner = settings.owner_database_url
+    return ServerAddress(owner_url=owner.get_secret_value() if owner else app_url, app_url=app_url)
+
+
+@contextmanager
+def build(settings: Settings, app_url: str) -> Iterator[System]:
+    """All of it, running; taken down in the reverse order."""
+    with ExitStack() as stack:
+        datastore = Datastore(app_url, max_overflow=settings.database_connections - 4)
+        stack.callback(datastore.close)
+        keys = Keys(datastore, LocalKeyFile.open_or_create(settings.key_path))
+        appender = Appender(datastore, [view.write for view in VIEWS])
+        appender.start()
+        stack.callback(appender.stop)
+        ledger = Ledger(datastore, keys, appender)
+        note_rows = NoteRows(datastore, ledger)
+        times = SessionTimes(
+            idle=timedelta(minutes=settings.session_idle_minutes),
+            absolute=timedelta(hours=settings.session_absolute_hours),
+        )
+        accounts = Accounts(datastore, keys, times)
+        accounts.forget_expired(_now(), timedelta(days=settings.idempotency_days))
+        yield System(
+            datastore,
+            Parts(
+                ledger=ledger,
+                keys=keys,
+                accounts=accounts,
+                note_rows=note_rows,
+                notes=Notes(note_rows),
+                history=History(note_rows),
+                people=People(datastore, ledger),
+                relationships=Relationships(datastore),
+                sessions=Sessions(datastore),
+                record_types=RecordTypes(datastore),
+                references=References(datastore),
+                limits=_limits(settings),
+                clock=_now,
+                is_ready=lambda: schema_version(datastore) == schema.VERSION,
+                is_https=settings.is_https,
+                anonymous=_anonymous(settings),
+            ),
+        )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        text_bytes_max=settings.text_bytes_max,
+        file_bytes_max=settings.file_bytes_max,
+        files_max=settings.files_max,
+        page_entries=settings.page_entries,
+    )
+
+
+def _anonymous(settings: Settings) -> Caller | None:
+    if settings.anonymous_role is None:
+        return None
+    return Caller(1, settings.anonymous_user_id, settings.anonymous_role)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def schema_version(datastore: Datastore) -> int:
+    """The version of the schema that the database has."""
+    with datastore.get_connection() as conn:
+        return schema.version(conn)
