@@ -180,8 +180,10 @@ def _save(note: Note, command: SaveNote) -> list[AnyNoteFact]:
             raise SubjectIsFixed(field)
     fact = _version(note, command, command.draft)
     # The same save sent again, by whoever lost the answer to the first, makes no second fact,
-    # even where its If-Match has become stale by its own first arrival.
-    if _said(fact, command.draft) == _said(note.saved, command.draft):
+    # even where its If-Match has become stale by its own first arrival. Where an amendment or a
+    # withdrawal has changed what readers see of the first, it is a save that brings the words back.
+    is_as_saved = note.saved_version not in note.amended.keys() | note.withdrawn
+    if is_as_saved and _said(fact, command.draft) == _said(note.saved, command.draft):
         return []
     _check_version(note, command.if_version)
     return [fact]

@@ -17,9 +17,9 @@ Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
 class Value(BaseModel):
-    """Immutable; knows its fields and no others."""
+    """Immutable; knows its fields and no others; an error about it quotes none of its words."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Role(StrEnum):

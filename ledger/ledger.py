@@ -111,6 +111,21 @@ class Ledger:
             state = evolve(state, happening.fact)
         return state
 
+    def position(self, clinic_id: int, kind: Kind, number: int, version: int) -> int:
+        """Where the aggregate's entry of that version stands."""
+        with self._datastore.get_connection() as conn:
+            row = (
+                conn.cursor(row_factory=tuple_row)
+                .execute(
+                    "SELECT position FROM ledger.entries"
+                    " WHERE clinic_id = %s AND aggregate_id = %s AND version = %s",
+                    (clinic_id, aggregate_id(kind, number), version),
+                )
+                .fetchone()
+            )
+        assert row is not None, "a version that the aggregate has"
+        return int(row[0])
+
     def open(self, clinic_id: int, sealed: Sequence[SealedEntry]) -> list[Fact]:
         """The entries' facts with their words, in the given order."""
         key_ids = [take_apart(entry.state).key_id for entry in sealed]

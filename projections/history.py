@@ -218,14 +218,14 @@ class History:
 
 
 _BY_POSITION: Final = """
-    SELECT h.position, h.note_id, h.version, s.starts_at, s.ends_at,
-        h.record_type, h.therapist_user_id,
+    SELECT h.record_type, h.therapist_user_id,
         EXISTS (
             SELECT FROM relationships r
             WHERE r.clinic_id = h.clinic_id AND r.therapist_user_id = %(user_id)s
             AND r.client_user_id = h.client_user_id AND r.is_active
         ),
-        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state
+        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state,
+        h.position, h.note_id, h.version, s.starts_at, s.ends_at
     FROM history h
     JOIN entries e ON e.clinic_id = h.clinic_id AND e.position = h.position
     LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position
@@ -233,14 +233,14 @@ _BY_POSITION: Final = """
     WHERE h.clinic_id = %(clinic_id)s AND h.kind = %(kind)s AND h.position = %(position)s
 """
 _PAGE: Final = """
-    SELECT h.position, h.note_id, h.version, s.starts_at, s.ends_at,
-        h.record_type, h.therapist_user_id,
+    SELECT h.record_type, h.therapist_user_id,
         EXISTS (
             SELECT FROM relationships r
             WHERE r.clinic_id = h.clinic_id AND r.therapist_user_id = %(user_id)s
             AND r.client_user_id = h.client_user_id AND r.is_active
         ),
-        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state
+        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state,
+        h.position, h.note_id, h.version, s.starts_at, s.ends_at
     FROM history h
     JOIN entries e ON e.clinic_id = h.clinic_id AND e.position = h.position
     LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position
@@ -250,14 +250,14 @@ _PAGE: Final = """
     ORDER BY h.position DESC LIMIT %(limit)s
 """
 _NEWEST: Final = """
-    SELECT h.position, h.note_id, h.version, s.starts_at, s.ends_at,
-        h.record_type, h.therapist_user_id,
+    SELECT h.record_type, h.therapist_user_id,
         EXISTS (
             SELECT FROM relationships r
             WHERE r.clinic_id = %(clinic_id)s AND r.therapist_user_id = %(user_id)s
             AND r.client_user_id = %(client_user_id)s AND r.is_active
         ),
-        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state
+        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state,
+        h.position, h.note_id, h.version, s.starts_at, s.ends_at
     FROM history h
     JOIN entries e ON e.clinic_id = h.clinic_id AND e.position = h.position
     LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position

@@ -21,6 +21,7 @@ CREATE TABLE current_notes (
     client_user_id bigint NOT NULL,
     record_type bigint NOT NULL,
     therapist_user_id bigint NOT NULL,
+    therapist_session_id bigint,
     is_approved boolean NOT NULL,
     created_by bigint NOT NULL,
     created_at timestamptz NOT NULL,
@@ -53,6 +54,7 @@ class _Row(NamedTuple):
     client_user_id: int
     record_type: int
     therapist_user_id: int
+    therapist_session_id: int | None
     is_approved: bool
     created_by: int
     created_at: datetime
@@ -94,6 +96,7 @@ def _row(entry: Entry, fact: NoteVersion) -> _Row:
         fact.client_user_id,
         fact.record_type,
         fact.therapist_user_id,
+        fact.therapist_session_id,
         isinstance(fact, NoteApproved),
         fact.by.user_id,
         fact.at,
@@ -104,12 +107,14 @@ def _upsert(cursor: Cursor[Any], rows: Sequence[_Row]) -> None:
     """A note's first save brings who created it and when; the later ones leave that alone."""
     cursor.execute(
         "INSERT INTO current_notes AS n (clinic_id, kind, note_id, version, position,"
-        "  client_user_id, record_type, therapist_user_id, is_approved, created_by, created_at)"
+        "  client_user_id, record_type, therapist_user_id, therapist_session_id, is_approved,"
+        "  created_by, created_at)"
         " SELECT * FROM unnest(%b::bigint[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[],"
-        "  %b::bigint[], %b::bigint[], %b::bigint[], %b::boolean[], %b::bigint[],"
+        "  %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::boolean[], %b::bigint[],"
         "  %b::timestamptz[])"
         " ON CONFLICT (clinic_id, kind, note_id) DO UPDATE SET"
         "  version = excluded.version, position = excluded.position,"
+        "  therapist_session_id = excluded.therapist_session_id,"
         "  is_approved = excluded.is_approved",
         columns(rows),
     )
@@ -132,6 +137,8 @@ class CurrentNote(NamedTuple):
     position: int
     created_by: int
     created_at: datetime
+    session_starts_at: datetime | None
+    session_ends_at: datetime | None
     saved: NoteVersion
     amended: HistoryEntryAmended | None = None
 
@@ -168,47 +175,53 @@ class Notes:
 
 
 _BY_ID: Final = """
-    SELECT n.note_id, n.version, n.position, n.created_by, n.created_at,
-        n.record_type, n.therapist_user_id,
+    SELECT n.record_type, n.therapist_user_id,
         EXISTS (
             SELECT FROM relationships r
             WHERE r.clinic_id = n.clinic_id AND r.therapist_user_id = %(user_id)s
             AND r.client_user_id = n.client_user_id AND r.is_active
         ),
-        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state
+        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state,
+        n.note_id, n.version, n.position, n.created_by, n.created_at,
+        s.starts_at, s.ends_at
     FROM current_notes n
     JOIN entries e ON e.clinic_id = n.clinic_id AND e.position = n.position
+    LEFT JOIN sessions s ON s.clinic_id = n.clinic_id AND s.session_id = n.therapist_session_id
     LEFT JOIN history h ON h.clinic_id = n.clinic_id AND h.position = n.position
     LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position
     WHERE n.clinic_id = %(clinic_id)s AND n.kind = %(kind)s AND n.note_id = %(note_id)s
 """
 _PAGE: Final = """
-    SELECT n.note_id, n.version, n.position, n.created_by, n.created_at,
-        n.record_type, n.therapist_user_id,
+    SELECT n.record_type, n.therapist_user_id,
         EXISTS (
             SELECT FROM relationships r
             WHERE r.clinic_id = n.clinic_id AND r.therapist_user_id = %(user_id)s
             AND r.client_user_id = n.client_user_id AND r.is_active
         ),
-        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state
+        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state,
+        n.note_id, n.version, n.position, n.created_by, n.created_at,
+        s.starts_at, s.ends_at
     FROM current_notes n
     JOIN entries e ON e.clinic_id = n.clinic_id AND e.position = n.position
+    LEFT JOIN sessions s ON s.clinic_id = n.clinic_id AND s.session_id = n.therapist_session_id
     LEFT JOIN history h ON h.clinic_id = n.clinic_id AND h.position = n.position
     LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position
     WHERE n.clinic_id = %(clinic_id)s AND n.kind = %(kind)s AND n.note_id > %(after)s
     ORDER BY n.note_id LIMIT %(limit)s
 """
 _OF_CLIENT: Final = """
-    SELECT n.note_id, n.version, n.position, n.created_by, n.created_at,
-        n.record_type, n.therapist_user_id,
+    SELECT n.record_type, n.therapist_user_id,
         EXISTS (
             SELECT FROM relationships r
             WHERE r.clinic_id = %(clinic_id)s AND r.therapist_user_id = %(user_id)s
             AND r.client_user_id = %(client_user_id)s AND r.is_active
         ),
-        e.aggregate_id, e.version, e.kind, e.state, NULL, NULL, NULL, NULL
+        e.aggregate_id, e.version, e.kind, e.state, NULL, NULL, NULL, NULL,
+        n.note_id, n.version, n.position, n.created_by, n.created_at,
+        s.starts_at, s.ends_at
     FROM current_notes n
     JOIN entries e ON e.clinic_id = n.clinic_id AND e.position = n.position
+    LEFT JOIN sessions s ON s.clinic_id = n.clinic_id AND s.session_id = n.therapist_session_id
     WHERE n.clinic_id = %(clinic_id)s AND n.kind = %(kind)s
     AND n.client_user_id = %(client_user_id)s AND n.record_type = %(record_type)s
     ORDER BY n.note_id

@@ -34,14 +34,14 @@ _PARTIAL: Final = """
         AND client_user_id = %(client_user_id)s AND record_type = %(record_type)s
         ORDER BY updated_at DESC, position DESC LIMIT %(considered)s
     )
-    SELECT h.position, h.note_id, h.version, s.starts_at, s.ends_at,
-        h.record_type, h.therapist_user_id,
+    SELECT h.record_type, h.therapist_user_id,
         EXISTS (
             SELECT FROM relationships r
             WHERE r.clinic_id = %(clinic_id)s AND r.therapist_user_id = %(user_id)s
             AND r.client_user_id = %(client_user_id)s AND r.is_active
         ),
-        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state
+        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state,
+        h.position, h.note_id, h.version, s.starts_at, s.ends_at
     FROM newest h
     JOIN entries e ON e.clinic_id = h.clinic_id AND e.position = h.position
     LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position

@@ -6,7 +6,7 @@ view (`views`) or one that is being built beside it (`rebuilding`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg.rows import tuple_row
 
@@ -37,13 +37,11 @@ def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
 
 
 class NoteRows:
-    """Reads rows of notes: five columns of their own, three that say who may, eight of sealed entries.
+    """Reads rows of notes: three columns say who may, eight are sealed entries, the rest is the view's.
 
     The three are record type, therapist and whether the client is the caller's; the eight are
     aggregate id, version, kind and state of the save, then of its amendment (or NULL).
     """
-
-    _OWN: Final = 5
 
     def __init__(self, datastore: Datastore, ledger: Ledger) -> None:
         self._datastore = datastore
@@ -52,21 +50,21 @@ class NoteRows:
     def read(
         self, statement: str, caller: Caller, kind: Kind, which: dict[str, Any]
     ) -> Iterator[tuple[Sequence[Any], NoteVersion, HistoryEntryAmended | None]]:
-        """Own columns, opened save and opened amendment of each row that the caller may read."""
+        """The view's columns, opened save and opened amendment of each row that the caller may read."""
         params = {"clinic_id": caller.clinic_id, "user_id": caller.user_id, "kind": kind.value}
         with self._datastore.as_caller(caller) as conn:
             cursor = conn.cursor(row_factory=tuple_row, binary=True)
             rows = cursor.execute(statement, params | which).fetchall()
         permitted = [row for row in rows if _may_read(caller, kind, row)]
-        saves = [SealedEntry(*row[8:12]) for row in permitted]
-        amendments = [SealedEntry(*row[12:16]) for row in permitted if row[12]]
+        saves = [SealedEntry(*row[3:7]) for row in permitted]
+        amendments = [SealedEntry(*row[7:11]) for row in permitted if row[7]]
         facts: Iterator[Any] = iter(self._ledger.open(caller.clinic_id, saves + amendments))
         opened = [next(facts) for _ in permitted]
         for row, saved in zip(permitted, opened, strict=True):
-            yield row[: self._OWN], saved, next(facts) if row[12] else None
+            yield row[11:], saved, next(facts) if row[7] else None
 
 
 def _may_read(caller: Caller, kind: Kind, row: Sequence[Any]) -> bool:
     """The first wall; the views' row-level security is the second."""
-    note = NoteAccess(kind, record_type=row[5], therapist_user_id=row[6], is_callers_client=row[7])
+    note = NoteAccess(kind, record_type=row[0], therapist_user_id=row[1], is_callers_client=row[2])
     return access.refusal(caller, Action.READ, note) is None

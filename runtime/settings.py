@@ -1,22 +1,36 @@
 """The settings: each comes from the environment (NOTELEDGER_…) and stands in docs/settings.md."""
 
+import ipaddress
 from pathlib import Path
+from typing import Any, Final
 
-from pydantic import Field, HttpUrl, SecretStr, field_validator
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.value import Role
+
+ENV_PREFIX: Final = "NOTELEDGER_"
+
+
+class SettingsAreWrongError(Exception):
+    """Some settings cannot be used; the message has a line for each, and quotes none of them."""
 
 
 class Settings(BaseSettings):
     """What an operator can set. `noteledger check` says whether it fits together."""
 
     model_config = SettingsConfigDict(
-        env_prefix="NOTELEDGER_", frozen=True, extra="ignore", env_ignore_empty=True
+        env_prefix=ENV_PREFIX,
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     state: Path = Field(
-        default=Path(".noteledger"),
+        default=Path(".state"),
         description="Directory for what is kept between starts: the embedded database, the key file.",
     )
     database_url: SecretStr | None = Field(
@@ -85,6 +99,18 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
+    @field_validator("database_url", "owner_database_url")
+    @classmethod
+    def _is_a_libpq_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                conninfo_to_dict(value.get_secret_value())
+            except ProgrammingError:  # its text may quote the password
+                raise ValueError(
+                    "not a libpq URL, such as postgresql://user:password@host:5432/database"
+                ) from None
+        return value
+
     @property
     def key_path(self) -> Path:
         """Where the key-encryption key is."""
@@ -94,3 +120,41 @@ class Settings(BaseSettings):
     def is_https(self) -> bool:
         """Whether browsers reach the service by https."""
         return self.public_url is not None and self.public_url.scheme == "https"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is our own PostgreSQL in the state directory."""
+        return self.database_url is None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the service is out of the reach of other machines."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether an empty ledger is filled with demo people."""
+        return self.is_embedded and self.is_loopback if self.demo is None else self.demo
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings of the environment, under those that were given (None: not given).
+
+    Raises SettingsAreWrongError.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as wrong:
+        lines = [
+            f"{env_name(str(error['loc'][0]))}: {error['msg'].removeprefix('Value error, ')}"
+            for error in wrong.errors(include_input=False, include_url=False)
+        ]
+    raise SettingsAreWrongError("\n".join(lines))
+
+
+def env_name(field: str) -> str:
+    """The environment variable of a setting."""
+    return f"{ENV_PREFIX}{field.upper()}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from api.parts import Limits, Parts
 from domain.value import Caller
@@ -11,7 +12,7 @@ from ledger import schema
 from ledger.accounts import Accounts, SessionTimes
 from ledger.appender import Appender
 from ledger.database import Datastore
-from ledger.keys import Keys, LocalKeyFile
+from ledger.keys import Keys
 from ledger.ledger import Ledger
 from projections.history import History
 from projections.notes import Notes
@@ -23,6 +24,8 @@ from projections.relationships import Relationships
 from projections.sessions import Sessions
 from projections.view import NoteRows
 from runtime.embedded import ServerAddress, attach_or_start, embedded_postgres
+from runtime.checks import require_ready
+from runtime.key_file import open_key_file, require_right_key
 from runtime.settings import Settings
 
 
@@ -32,6 +35,13 @@ class System:
 
     datastore: Datastore
     parts: Parts
+
+
+class NothingIsHereError(Exception):
+    """The state directory holds no database: start `noteledger serve` there, or name another one."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__(f"{type(self).__doc__} ({state.resolve()})")
 
 
 @contextmanager
@@ -49,12 +59,26 @@ def database(settings: Settings) -> Iterator[ServerAddress]:
 
 @contextmanager
 def attached_database(settings: Settings) -> Iterator[ServerAddress]:
-    """The same for a tool beside the service: it uses a server that runs already."""
+    """The same for a tool beside the service: it uses a server that runs already.
+
+    Raises NothingIsHereError: a tool makes no new embedded database by a slip of the directory.
+    """
     if settings.database_url is None:
+        if not (settings.state / "passwords").exists():
+            raise NothingIsHereError(settings.state)
         with attach_or_start(settings.state) as address:
             yield address
     else:
         yield _operators(settings)
+
+
+@contextmanager
+def attached_system(settings: Settings) -> Iterator[System]:
+    """All of it for a tool, beside the running service or without one. Raises NotReadyError."""
+    with attached_database(settings) as address:
+        require_ready(address.app_url)
+        with build(settings, address.app_url) as system:
+            yield system
 
 
 def _operators(settings: Settings) -> ServerAddress:
@@ -70,7 +94,8 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
     with ExitStack() as stack:
         datastore = Datastore(app_url, max_overflow=settings.database_connections - 4)
         stack.callback(datastore.close)
-        keys = Keys(datastore, LocalKeyFile.open_or_create(settings.key_path))
+        keys = Keys(datastore, open_key_file(settings, datastore))
+        require_right_key(settings.key_path, keys, datastore)
         appender = Appender(datastore, [view.write for view in VIEWS])
         appender.start()
         stack.callback(appender.stop)

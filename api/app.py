@@ -1,0 +1,128 @@
+"""The application: routes, guards, problem documents, the OpenAPI document and its page."""
+
+from importlib.resources import files
+from typing import Any, Final
+
+from fastapi import FastAPI, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import HTMLResponse, JSONResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from api import auth, directory, problems, record_types, soap_notes, therapist_notes
+from api.auth import CallerCache
+from api.edge import Edge
+from api.parts import Limits, Parts, TheParts
+from api.problems import Problem, problem
+from api.therapist_note_shapes import Metadata
+
+_OPEN: Final = frozenset({"auth_login", "auth_logout", "healthz", "readyz"})
+_SECURITY: Final[list[dict[str, list[str]]]] = [{"cookieAuth": []}, {"basicAuth": []}]
+JSON_BYTES_PER_BYTE: Final = 6
+"""A character may come as an escape: six bytes for one."""
+ENVELOPE_BYTES: Final = 65_536
+
+
+def create_app(parts: Parts) -> ASGIApp:
+    """The application on these parts."""
+    app = FastAPI(
+        title="noteledger",
+        version="1.0.0",
+        summary="An event-sourced ledger of clinical notes",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    app.state.caller_cache = CallerCache()
+    problems.install(app)
+    for router in (
+        record_types.router,
+        therapist_notes.router,
+        soap_notes.router,
+        directory.router,
+        auth.router,
+    ):
+        # `/data/history/` is not a note of the id "history": paths without an id are asked first.
+        router.routes.sort(key=lambda route: getattr(route, "path", "").count("{"))
+        app.include_router(router)
+    _add_health(app)
+    _add_document(app, parts)
+    return Edge(app, body_bytes_max(parts.limits))
+
+
+def body_bytes_max(limits: Limits) -> int:
+    """The longest request that could be one of ours."""
+    texts = 2 * JSON_BYTES_PER_BYTE * limits.text_bytes_max
+    return texts + limits.files_max * limits.file_bytes_max + ENVELOPE_BYTES
+
+
+def _add_health(app: FastAPI) -> None:
+    @app.get("/healthz", operation_id="healthz", tags=["health"])
+    async def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", operation_id="readyz", tags=["health"], responses=problems.documented(503))
+    def readyz(parts: TheParts) -> Response:
+        """The database answers, and has the schema that this version works with."""
+        try:
+            is_ready = parts.is_ready()
+        except Exception:  # whatever the reason, the answer is no
+            is_ready = False
+        if is_ready:
+            return JSONResponse({"status": "ready"})
+        return problem(503, "The database does not answer, or has another schema.")
+
+
+def _add_document(app: FastAPI, parts: Parts) -> None:
+    """/openapi.json and a page to read it by, with all that the page needs."""
+    cookie = auth.cookie_name(parts)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi_json() -> dict[str, Any]:
+        return openapi(app, cookie)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="noteledger",
+            swagger_js_url="/static/swagger-ui-bundle.js",
+            swagger_css_url="/static/swagger-ui.css",
+            swagger_favicon_url="/static/favicon.png",
+        )
+
+    # Of this package only the files that it carries: Swagger UI, so that no outside host is asked.
+    assets = files("fastapi_offline") / "static"
+    app.mount("/static", StaticFiles(directory=str(assets)), name="static")
+
+
+def openapi(app: FastAPI, cookie: str) -> dict[str, Any]:
+    """The document that is served: every operation with its security, every problem with its shape."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(
+        title=app.title, version=app.version, summary=app.summary, routes=app.routes
+    )
+    components = document["components"]
+    components["securitySchemes"] = {
+        "cookieAuth": {"type": "apiKey", "in": "cookie", "name": cookie},
+        "basicAuth": {"type": "http", "scheme": "basic"},
+    }
+    for model in (Problem, Metadata):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        components["schemas"] |= schema.pop("$defs", {})
+        components["schemas"][model.__name__] = schema
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if operation["operationId"] not in _OPEN:
+                operation["security"] = _SECURITY
+            if "422" in operation["responses"]:
+                operation["responses"]["422"] = problems.documented(422)[422]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(unused, None)
+    app.openapi_schema = document
+    return document

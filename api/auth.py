@@ -1,0 +1,167 @@
+"""Who asks: session cookie, Basic, or nobody; and the guard against requests that another site sent.
+
+What was found is kept for two seconds in the process, so that a busy caller costs no look-up;
+a disabled account or an ended session stops working within that time in every process.
+"""
+
+import base64
+import binascii
+import threading
+from datetime import datetime
+from hashlib import sha256
+from typing import Annotated, Final
+
+from cachetools import TTLCache
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict
+
+from api.parts import Parts, TheParts
+from api.problems import BadRequest, documented
+from domain.value import Caller
+
+SECONDS_KEPT: Final = 2
+_COOKIE: Final = "noteledger_session"
+_HOST_COOKIE: Final = "__Host-noteledger_session"
+
+
+class CallerCache:
+    """Credentials (as digests) and whom they were found to belong to, for two seconds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callers: TTLCache[bytes, Caller] = TTLCache(10_000, SECONDS_KEPT)
+
+    def get(self, digest: bytes) -> Caller | None:
+        """The caller, if looked up a moment ago."""
+        with self._lock:
+            return self._callers.get(digest)
+
+    def put(self, digest: bytes, caller: Caller) -> None:
+        """Keep for a moment."""
+        with self._lock:
+            self._callers[digest] = caller
+
+    def forget(self, digest: bytes) -> None:
+        """Look up again next time."""
+        with self._lock:
+            self._callers.pop(digest, None)
+
+
+def cookie_name(parts: Parts) -> str:
+    """Browsers take a `__Host-` cookie by https only, for this host and path alone."""
+    return _HOST_COOKIE if parts.is_https else _COOKIE
+
+
+async def the_caller(request: Request, parts: TheParts) -> Caller:
+    """Who asks. Raises 401, and LoginIsThrottled."""
+    cache: CallerCache = request.app.state.caller_cache
+    authorization = request.headers.get("authorization")
+    cookie = request.cookies.get(cookie_name(parts))
+    credential = authorization or cookie
+    if not credential:
+        if parts.anonymous:
+            return parts.anonymous
+        raise BadRequest(401, "Log in, or send HTTP Basic credentials.")
+    digest = sha256(credential.encode("utf-8", "surrogateescape")).digest()
+    caller = cache.get(digest)
+    if caller is None:
+        if authorization:
+            caller = await run_in_threadpool(_by_basic, parts, authorization)
+        else:
+            caller = await run_in_threadpool(
+                parts.accounts.session_caller, credential, parts.clock()
+            )
+        if caller is None:
+            raise BadRequest(401, "These credentials do not open anything, or no longer.")
+        cache.put(digest, caller)
+    return caller
+
+
+TheCaller = Annotated[Caller, Depends(the_caller)]
+
+
+def _by_basic(parts: Parts, authorization: str) -> Caller | None:
+    """RFC 7617, in UTF-8."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    login, colon, password = decoded.partition(":")
+    account = parts.accounts.signed_in(login, password) if colon else None
+    return account.caller if account else None
+
+
+# --- log in, log out, who am I
+
+
+class LogIn(BaseModel):
+    """Name and password of an account."""
+
+    model_config = ConfigDict(extra="forbid")
+    login: str
+    password: str
+
+
+class Me(BaseModel):
+    """Who the caller is."""
+
+    user_id: int
+    role: str
+    full_name: str | None
+    clinic_id: int
+
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+
+
+@router.post(
+    "/login/", operation_id="auth_login", responses=documented(400, 401, 403, 415, 422, 429)
+)
+def log_in(body: LogIn, request: Request, response: Response, parts: TheParts) -> Me:
+    """Begin a browser session: its cookie comes with the answer."""
+    account = parts.accounts.signed_in(body.login, body.password)
+    if account is None:
+        raise BadRequest(401, "Name or password is wrong, or the account is disabled.")
+    at: datetime = parts.clock()
+    response.set_cookie(
+        cookie_name(parts),
+        parts.accounts.begin_session(account, at),
+        httponly=True,
+        secure=parts.is_https,
+        samesite="strict",
+        path="/",
+    )
+    return _me(parts, account.caller)
+
+
+@router.post("/logout/", status_code=204, operation_id="auth_logout", responses=documented(403))
+def log_out(request: Request, parts: TheParts) -> Response:
+    """End the browser session that the cookie names; without one there is nothing to end."""
+    cookie = request.cookies.get(cookie_name(parts))
+    if cookie:
+        parts.accounts.end_session(cookie)
+        cache: CallerCache = request.app.state.caller_cache
+        cache.forget(sha256(cookie.encode("utf-8", "surrogateescape")).digest())
+    response = Response(status_code=204)
+    response.delete_cookie(cookie_name(parts), path="/", secure=parts.is_https, httponly=True)
+    return response
+
+
+@router.get("/me/", operation_id="auth_me", responses=documented(401, 429))
+def me(caller: TheCaller, parts: TheParts) -> Me:
+    """Who the caller is."""
+    return _me(parts, caller)
+
+
+def _me(parts: Parts, caller: Caller) -> Me:
+    person = parts.people.find(caller, caller.user_id)
+    return Me(
+        user_id=caller.user_id,
+        role=caller.role.value,
+        full_name=person.full_name if person else None,
+        clinic_id=caller.clinic_id,
+    )

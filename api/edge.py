@@ -1,0 +1,88 @@
+"""What stands between the socket and the routes, as plain ASGI: slashes, sizes, other sites, headers."""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import BadRequest, problem
+
+_WITH_SLASH: Final = ("/apis/", "/directory/", "/auth/")
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_HEADERS: Final = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+class Edge:
+    """Wraps the application.
+
+    - A path below /apis, /directory or /auth answers with and without its trailing slash.
+    - A body larger than `body_bytes_max` is refused (413) as soon as it is known to be.
+    - An unsafe request that a browser says came from another site is refused (403): Fetch
+      Metadata, and for browsers without it, Origin. Basic credentials are guarded as well, since
+      browsers keep and send them like cookies.
+    - Nothing is stored by caches on the way.
+    """
+
+    def __init__(self, app: ASGIApp, body_bytes_max: int) -> None:
+        self._app = app
+        self._body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        if path.startswith(_WITH_SLASH) and not path.endswith("/"):
+            scope["path"] = path + "/"
+            scope["raw_path"] = scope["path"].encode()
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        if scope["method"] not in _SAFE:
+            headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+            refused = _other_site(headers) or self._too_large(headers)
+            if refused:
+                status, detail = refused
+                await problem(status, detail)(scope, receive, send_with_headers)
+                return
+            receive = self._counted(receive)
+        await self._app(scope, receive, send_with_headers)
+
+    def _too_large(self, headers: Mapping[bytes, str]) -> tuple[int, str] | None:
+        length = headers.get(b"content-length", "0")
+        if length.isdigit() and int(length) > self._body_bytes_max:
+            return 413, f"A request is at most {self._body_bytes_max} bytes long."
+        return None
+
+    def _counted(self, receive: Receive) -> Receive:
+        """For a body whose length was not said beforehand."""
+        left = self._body_bytes_max
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise BadRequest(413, f"A request is at most {self._body_bytes_max} bytes long.")
+            return message
+
+        return counted
+
+
+def _other_site(headers: Mapping[bytes, str]) -> tuple[int, str] | None:
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        ours = site in {"same-origin", "none"}
+    else:
+        origin = headers.get(b"origin")
+        ours = origin is None or urlsplit(origin).netloc == headers.get(b"host")
+    return None if ours else (403, "This request came from another site.")

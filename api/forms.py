@@ -1,0 +1,129 @@
+"""The multipart form of a save: one part `metadata`, any number of parts `files`."""
+
+from typing import Annotated, Any, Final, NamedTuple
+
+from fastapi import Depends, Request
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from api.given import checked_text
+from api.parts import Parts, TheParts
+from api.problems import BadRequest
+from api.therapist_note_shapes import Metadata
+
+NAME_CHARS_MAX: Final = 255
+DEFAULT_MEDIA_TYPE: Final = "application/octet-stream"
+_PARTS: Final = {"metadata", "files"}
+
+OPENAPI: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["metadata"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "metadata": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "contentSchema": {"$ref": "#/components/schemas/Metadata"},
+                        },
+                        "files": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                        },
+                    },
+                },
+                "encoding": {"metadata": {"contentType": "application/json"}},
+            }
+        },
+    }
+}
+
+
+class GivenFile(NamedTuple):
+    """An uploaded file, whole."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+class NoteForm(NamedTuple):
+    """What a save brings."""
+
+    metadata: Metadata
+    files: tuple[GivenFile, ...]
+
+
+class _Parser(MultiPartParser):
+    """Keeps files in memory: no temporary file ever holds a word. The edge bounds the whole body."""
+
+    spool_max_size = 2**62
+
+
+async def _the_form(request: Request, parts: TheParts) -> NoteForm:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "multipart/form-data":
+        raise BadRequest(415, "The body of this request is multipart/form-data.")
+    limits = parts.limits
+    parser = _Parser(
+        request.headers,
+        request.stream(),
+        max_files=limits.files_max,
+        max_fields=len(_PARTS),
+        max_part_size=12 * limits.text_bytes_max,
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, UnicodeDecodeError) as error:
+        raise _not_a_form(error) from None
+    for name in form:
+        if name not in _PARTS:
+            raise BadRequest(422, "There is no such part.", name[:100])
+    metadata = form.getlist("metadata")
+    if len(metadata) != 1 or not isinstance(metadata[0], str):
+        raise BadRequest(422, "There is one text part metadata.", "metadata")
+    files = [await _file(parts, part) for part in form.getlist("files")]
+    return NoteForm(_metadata(metadata[0]), tuple(files))
+
+
+TheForm = Annotated[NoteForm, Depends(_the_form)]
+
+
+def _not_a_form(error: Exception) -> BadRequest:
+    """The parser's sentences name limits and boundaries, and quote nothing."""
+    detail = getattr(error, "message", "")
+    if detail.startswith("Too many files"):
+        return BadRequest(413, "There are too many files in one request.", "files")
+    if "exceeded maximum size" in detail:
+        return BadRequest(413, "This part is too long.", "metadata")
+    return BadRequest(400, "The body is not a form that can be read.", "body")
+
+
+async def _file(parts: Parts, part: UploadFile | str) -> GivenFile:
+    if isinstance(part, str):
+        raise BadRequest(422, "Files are sent as files.", "files")
+    limit = parts.limits.file_bytes_max
+    if (part.size or 0) > limit:
+        raise BadRequest(413, f"A file is at most {limit} bytes long.", "files")
+    name = checked_text(parts, part.filename or "", "files")
+    if "\0" in name or len(name) > NAME_CHARS_MAX:
+        raise BadRequest(422, f"A file's name has at most {NAME_CHARS_MAX} characters.", "files")
+    return GivenFile(name, part.content_type or DEFAULT_MEDIA_TYPE, await part.read())
+
+
+def _metadata(text: str) -> Metadata:
+    try:
+        return Metadata.model_validate_json(text)
+    except ValidationError as invalid:
+        error = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
+        if error["type"] == "json_invalid":
+            raise BadRequest(400, "The part metadata is not JSON.", "metadata") from None
+        # Of the union text-or-object, the branch is no name of the contract's.
+        names = [str(name) for name in error["loc"] if "[" not in str(name) and name != "str"]
+        field = ".".join(names[:2]) or "metadata"
+        raise BadRequest(422, error["msg"].removeprefix("Value error, "), field) from None

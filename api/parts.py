@@ -1,0 +1,61 @@
+"""What the routes work with, as `runtime/wiring.py` built it, and how a route asks for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from domain.value import Caller
+from ledger.accounts import Accounts
+from ledger.keys import Keys
+from ledger.ledger import Ledger
+from projections.history import History
+from projections.notes import Notes
+from projections.people import People
+from projections.record_types import RecordTypes
+from projections.references import References
+from projections.relationships import Relationships
+from projections.sessions import Sessions
+from projections.view import NoteRows
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may bring, and how long a page of a list is."""
+
+    text_bytes_max: int
+    file_bytes_max: int
+    files_max: int
+    page_entries: int
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a route may need; each takes what it uses."""
+
+    ledger: Ledger
+    keys: Keys
+    accounts: Accounts
+    note_rows: NoteRows
+    notes: Notes
+    history: History
+    people: People
+    relationships: Relationships
+    sessions: Sessions
+    record_types: RecordTypes
+    references: References
+    limits: Limits
+    clock: Callable[[], datetime]
+    is_ready: Callable[[], bool]
+    is_https: bool
+    anonymous: Caller | None
+
+
+async def _the_parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+TheParts = Annotated[Parts, Depends(_the_parts)]

@@ -1,0 +1,195 @@
+"""Every error as a problem document (RFC 9457): status, a sentence, and the fields that are wrong.
+
+No problem quotes what was sent: words about a person do not come back in an error.
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from domain import refusals
+from domain.refusals import Refused
+from ledger.accounts import LoginIsThrottled
+from ledger.appender import AppenderIsStoppedError
+
+log = logging.getLogger("noteledger.api")
+
+MEDIA_TYPE: Final = "application/problem+json"
+THROTTLED_SECONDS: Final = 30
+
+STATUS: Final[dict[type[Refused], int]] = {
+    refusals.NotPermitted: 403,
+    refusals.NotTheAuthor: 403,
+    refusals.PsychotherapyNotesAreTheAuthors: 403,
+    refusals.SenderRoleIsNotYours: 403,
+    refusals.NoteIsUnknown: 404,
+    refusals.NoteIsDeleted: 404,
+    refusals.EntryIsUnknown: 404,
+    refusals.VersionIsStale: 412,
+    refusals.SomebodyWasFaster: 409,
+    refusals.ApprovedEntryIsFinal: 409,
+    refusals.SubjectIsFixed: 422,
+    refusals.MlMayNotApprove: 422,
+    refusals.SignatureWithoutApproval: 422,
+    refusals.ClientIsUnknown: 422,
+    refusals.TherapistIsUnknown: 422,
+    refusals.RelationshipIsUnknown: 422,
+    refusals.SessionIsUnknown: 422,
+    refusals.RecordTypeIsUnknown: 422,
+    refusals.PersonIsUnknown: 404,
+    refusals.RoleIsFixed: 422,
+    refusals.RelationshipIsFixed: 422,
+    refusals.SessionIsFixed: 422,
+    refusals.SessionEndsBeforeItStarts: 422,
+    refusals.IdempotencyKeyWasUsed: 422,
+    refusals.AttachmentIsUnknown: 404,
+}
+"""A refusal's HTTP status; a test keeps this total."""
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] = []
+
+
+class BadRequest(Exception):
+    """What the edge itself refuses, before a command is made of the request."""
+
+    def __init__(self, status: int, detail: str, field: str | None = None) -> None:
+        self.status = status
+        self.detail = detail
+        self.field = field
+        super().__init__(detail)
+
+
+def problem(
+    status: int,
+    detail: str,
+    errors: list[FieldProblem] | None = None,
+    name: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document."""
+    title = HTTPStatus(status).phrase
+    document = Problem(
+        type=f"urn:noteledger:problem:{name}" if name else "about:blank",
+        title=title,
+        status=status,
+        detail=detail,
+        errors=errors or [],
+    )
+    return JSONResponse(
+        document.model_dump(), status, headers=dict(headers or {}), media_type=MEDIA_TYPE
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception of ours, and every other, with a problem document."""
+    app.exception_handler(Refused)(_refused)
+    app.exception_handler(BadRequest)(_bad_request)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(LoginIsThrottled)(_throttled)
+    app.exception_handler(AppenderIsStoppedError)(_stopping)
+    app.exception_handler(Exception)(_broken)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an operation that may answer with these problems."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+async def _refused(request: Request, refused: Exception) -> Response:
+    assert isinstance(refused, Refused)
+    sentence = refused.sentence()
+    errors = [FieldProblem(field=refused.field, detail=sentence)] if refused.field else []
+    return problem(STATUS[type(refused)], sentence, errors, _dashed(type(refused).__name__))
+
+
+async def _bad_request(request: Request, bad: Exception) -> Response:
+    assert isinstance(bad, BadRequest)
+    errors = [FieldProblem(field=bad.field, detail=bad.detail)] if bad.field else []
+    return problem(bad.status, bad.detail, errors)
+
+
+async def _invalid(request: Request, invalid: Exception) -> Response:
+    assert isinstance(invalid, RequestValidationError)
+    if any(error["loc"][0] == "body" for error in invalid.errors()):
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if request.headers.get("content-length") != "0" and media_type != "application/json":
+            return problem(415, "The body of this request is application/json.")
+    errors = [
+        FieldProblem(field=_field(error["loc"]), detail=_sentence(error))
+        for error in invalid.errors()
+    ]
+    if any(error["type"] == "json_invalid" for error in invalid.errors()):
+        return problem(
+            400, "The body is not JSON.", [FieldProblem(field="body", detail="not JSON")]
+        )
+    named = ", ".join(error.field for error in errors[:10])
+    return problem(422, f"Wrong or missing: {named}.", errors)
+
+
+def _field(loc: tuple[Any, ...]) -> str:
+    """`('body', 'client_user_id')` is the field `client_user_id`; a union's branch is no name."""
+    names = [
+        str(part) for part in loc[1:] if not str(part).startswith(("function-", "constrained"))
+    ]
+    return ".".join(names) or str(loc[0])
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    message: str = error["msg"]
+    return message.removeprefix("Value error, ")
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    sentence = {404: "There is nothing here.", 405: "This is not done to that."}
+    detail = sentence.get(error.status_code, str(error.detail))
+    return problem(error.status_code, detail, headers=error.headers)
+
+
+async def _throttled(request: Request, error: Exception) -> Response:
+    retry = {"Retry-After": str(THROTTLED_SECONDS)}
+    return problem(429, "Too many failed log-ins: wait a while.", headers=retry)
+
+
+async def _stopping(request: Request, error: Exception) -> Response:
+    return problem(503, "The service is stopping; nothing was saved.", headers={"Retry-After": "5"})
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    # The kind of the error and where it came from; its text may quote what was sent.
+    route = request.scope.get("route")
+    log.error("%s at %s %s", type(error).__name__, request.method, getattr(route, "path", "?"))
+    return problem(500, "Something broke on our side; nothing was saved unless you read otherwise.")
+
+
+def _dashed(name: str) -> str:
+    return "".join(f"-{char.lower()}" if char.isupper() else char for char in name).lstrip("-")

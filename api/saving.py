@@ -1,0 +1,248 @@
+"""What the routes of both kinds of notes share: find or refuse, save, delete, amend, withdraw."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import Request, Response
+
+from api.forms import GivenFile
+from api.given import etag, link_next, read_cursor
+from api.parts import Parts
+from domain.access import reads_notes
+from domain.note import AmendEntry, DeleteNote, NewFile, WithdrawEntry
+from domain.note_facts import File
+from domain.refusals import EntryIsUnknown, NoteIsUnknown, NotPermitted, SubjectIsFixed
+from domain.value import PSYCHOTHERAPY, By, Caller, KeyScope, Kind, Subject
+from ledger.entry import Attachment
+from ledger.ledger import Recorded
+from projections.history import HistoryEntry
+from projections.notes import CurrentNote
+
+JSON: Final = "application/json"
+DOWNLOAD: Final = "application/octet-stream"
+
+
+def by(caller: Caller) -> By:
+    """The caller, as a fact names them."""
+    return By(user_id=caller.user_id, role=caller.role)
+
+
+def must_read(caller: Caller) -> None:
+    """Refuse those to whom no note could be open, rather than show them nothing."""
+    if not reads_notes(caller.role):
+        raise NotPermitted
+
+
+def find(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> CurrentNote:
+    """The note, if it is there for this caller; whoever may not read it learns nothing of it."""
+    must_read(caller)
+    note = parts.notes.find(caller, kind, note_id)
+    if note is None:
+        raise NoteIsUnknown
+    return note
+
+
+def find_entry(parts: Parts, caller: Caller, kind: Kind, position: int) -> HistoryEntry:
+    """The history entry, if it is there for this caller."""
+    must_read(caller)
+    entry = parts.history.find(caller, kind, position)
+    if entry is None:
+        raise EntryIsUnknown
+    return entry
+
+
+def after(parts: Parts, caller: Caller, kind: Kind, recorded: Recorded) -> CurrentNote:
+    """The note as the save left it, also for the ML service, which reads no notes."""
+    state = recorded.state
+    if recorded.position is None and reads_notes(caller.role):
+        return find(parts, caller, kind, recorded.number)
+    position = recorded.position or parts.ledger.position(
+        caller.clinic_id, kind, recorded.number, state.saved_version
+    )
+    starts_at, ends_at = _session_times(parts, caller, state.saved.therapist_session_id)
+    return CurrentNote(
+        recorded.number,
+        state.saved_version,
+        position,
+        state.created_by,
+        state.created_at,
+        starts_at,
+        ends_at,
+        state.saved,
+    )
+
+
+def _session_times(
+    parts: Parts, caller: Caller, session_id: int | None
+) -> tuple[datetime | None, datetime | None]:
+    if session_id is None:
+        return None, None
+    found = parts.sessions.page(caller, after=0, limit=1, only=session_id)
+    return (found[0].starts_at, found[0].ends_at) if found else (None, None)
+
+
+def current_entry(note: CurrentNote) -> HistoryEntry:
+    """The history entry of the note's newest save: what the long forms show as `history`."""
+    return HistoryEntry(
+        note.position,
+        note.note_id,
+        note.version,
+        note.session_starts_at,
+        note.session_ends_at,
+        note.saved,
+        note.amended,
+    )
+
+
+def answer(body: str, version: int, status: int = 200, location: str | None = None) -> Response:
+    """One note, with its version as ETag."""
+    headers = {"ETag": etag(version)}
+    if location:
+        headers["Location"] = location
+    return Response(body, status, headers, JSON)
+
+
+def signers_name(parts: Parts, caller: Caller, is_approved: bool | None) -> str | None:
+    """The name to print under a signature (21 CFR 11.50(a)(1))."""
+    if not is_approved:
+        return None
+    person = parts.people.find(caller, caller.user_id)
+    return person.full_name if person else None
+
+
+def sealed_files(
+    parts: Parts, caller: Caller, client_user_id: int, record_type: int, files: Sequence[GivenFile]
+) -> tuple[tuple[NewFile, ...], list[Attachment]]:
+    """The files for the draft to name, and their sealed bytes for the ledger to keep."""
+    scope = KeyScope.PSYCHOTHERAPY if record_type == PSYCHOTHERAPY else KeyScope.GENERAL
+    new_files, attachments = [], []
+    for name, media_type, content in files:
+        attachment = parts.ledger.seal_file(
+            caller.clinic_id, Subject(client_user_id, scope), content
+        )
+        file = File(
+            name=name,
+            media_type=media_type,
+            size=len(content),
+            sha256=sha256(content).hexdigest(),
+        )
+        new_files.append(NewFile(file=file, digest=attachment.digest))
+        attachments.append(attachment)
+    return tuple(new_files), attachments
+
+
+def delete(
+    parts: Parts,
+    caller: Caller,
+    kind: Kind,
+    note_id: int,
+    reason: str | None,
+    if_version: int | None,
+) -> Response:
+    """Soft-delete; 204, with the id in the header Note-Id."""
+    find(parts, caller, kind, note_id)
+    command = DeleteNote(
+        by=by(caller), at=parts.clock(), note_id=note_id, if_version=if_version, reason=reason
+    )
+    parts.ledger.record(caller.clinic_id, kind, note_id, command)
+    return Response(status_code=204, headers={"Note-Id": str(note_id)})
+
+
+def amend(
+    parts: Parts,
+    caller: Caller,
+    kind: Kind,
+    position: int,
+    said: dict[str, Any],
+    text: str,
+    reason: str | None,
+) -> HistoryEntry:
+    """Amend a history entry; the ids that the request says must be those that the entry has."""
+    entry = find_entry(parts, caller, kind, position)
+    refuse_other_ids(said, entry)
+    command = AmendEntry(
+        by=by(caller),
+        at=parts.clock(),
+        note_id=entry.note_id,
+        version=entry.version,
+        text=text,
+        reason=reason,
+    )
+    parts.ledger.record(caller.clinic_id, kind, entry.note_id, command)
+    return find_entry(parts, caller, kind, position)
+
+
+def refuse_other_ids(said: dict[str, Any], entry: HistoryEntry | CurrentNote) -> None:
+    """An id that would not be taken over is refused by name, not passed over in silence."""
+    for field, value in said.items():
+        if value is not None and value != getattr(entry.saved, field):
+            raise SubjectIsFixed(field)
+
+
+def withdraw(
+    parts: Parts, caller: Caller, kind: Kind, position: int, reason: str | None
+) -> Response:
+    """Take a history entry from view; 204."""
+    entry = find_entry(parts, caller, kind, position)
+    command = WithdrawEntry(
+        by=by(caller),
+        at=parts.clock(),
+        note_id=entry.note_id,
+        version=entry.version,
+        reason=reason,
+    )
+    parts.ledger.record(caller.clinic_id, kind, entry.note_id, command)
+    return Response(status_code=204)
+
+
+def check_session(
+    parts: Parts, caller: Caller, note: CurrentNote, therapist_session_id: int | None
+) -> None:
+    """A session that a save brings to a note is one of its client and therapist."""
+    saved = note.saved
+    if therapist_session_id not in {None, saved.therapist_session_id}:
+        parts.references.check(
+            caller,
+            saved.client_user_id,
+            saved.therapist_user_id,
+            therapist_session_id=therapist_session_id,
+        )
+
+
+def note_page(
+    request: Request, parts: Parts, caller: Caller, kind: Kind, limit: int, cursor: str | None
+) -> tuple[list[CurrentNote], dict[str, str]]:
+    """A page of notes by id, and the header that names the next."""
+    must_read(caller)
+    notes = parts.notes.page(caller, kind, read_cursor(parts, caller, cursor) or 0, limit)
+    more = notes[-1].note_id if len(notes) == limit else None
+    return notes, link_next(request, parts, caller, more, limit)
+
+
+def history_page(
+    request: Request, parts: Parts, caller: Caller, kind: Kind, limit: int, cursor: str | None
+) -> tuple[list[HistoryEntry], dict[str, str]]:
+    """A page of history entries, newest first, and the header that names the next."""
+    must_read(caller)
+    entries = parts.history.page(caller, kind, read_cursor(parts, caller, cursor), limit)
+    more = entries[-1].position if len(entries) == limit else None
+    return entries, link_next(request, parts, caller, more, limit)
+
+
+def found(body: bytes, entries: Sequence[object]) -> Response:
+    """What was found; 204 where it is nothing."""
+    return Response(body, media_type=JSON) if entries else Response(status_code=204)
+
+
+def download(content: bytes, file: File, tag: str) -> Response:
+    """A file to be kept, not shown: whatever it holds, no browser runs it here."""
+    name = quote(file.name.replace("/", "_").replace("\\", "_") or "file", safe="")
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "ETag": tag,
+    }
+    return Response(content, headers=headers, media_type=DOWNLOAD)

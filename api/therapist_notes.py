@@ -1,0 +1,393 @@
+"""Therapist notes: operations 1 to 17 of the contract, and the bytes of their files."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Body, Request, Response
+from pydantic import TypeAdapter
+
+from api import saving
+from api import therapist_note_shapes as shapes
+from api.auth import TheCaller
+from api.forms import OPENAPI, NoteForm, TheForm
+from api.given import (
+    Cursor,
+    IdempotencyKey,
+    IfVersion,
+    TheId,
+    TheLimit,
+    checked_text,
+    claim,
+    etag,
+)
+from api.parts import Parts, TheParts
+from api.problems import documented
+from api.therapist_note_shapes import BASE, Because
+from domain.note import CreateNote, Draft, SaveNote
+from domain.refusals import AttachmentIsUnknown
+from domain.value import Caller, Kind
+from projections.notes import CurrentNote
+
+NEWEST: Final = 10
+_NAME: Final = "apis_therapistnotes"
+
+router = APIRouter(prefix=BASE, tags=["therapist-notes"])
+_READ: Final = documented(401, 403, 404, 422, 429)
+_LOOK_UP: Final = documented(400, 401, 403, 415, 422, 429) | {204: {"description": "None found"}}
+_CHANGE: Final = documented(400, 401, 403, 404, 409, 412, 413, 415, 422, 429)
+
+_shorts: Final = TypeAdapter(list[shapes.NoteShort])
+_by_types: Final = TypeAdapter(list[shapes.NoteByType])
+_longs: Final = TypeAdapter(list[shapes.NoteLong])
+_histories: Final = TypeAdapter(list[shapes.TherapistNotesHistory])
+_histories_by_type: Final = TypeAdapter(list[shapes.HistoryByType])
+
+
+# --- /data/
+
+
+@router.get(
+    "/data/",
+    operation_id=f"{_NAME}_data_list",
+    response_model=list[shapes.NoteShort],
+    responses=_READ,
+)
+def list_notes(
+    request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
+) -> Response:
+    """Every note that is not deleted and that the caller may see, by id."""
+    notes, headers = saving.note_page(request, parts, caller, Kind.NOTE, limit, cursor)
+    body = _shorts.dump_json([shapes.short(note) for note in notes])
+    return Response(body, headers=headers, media_type=saving.JSON)
+
+
+@router.post(
+    "/data/",
+    operation_id=f"{_NAME}_data_create",
+    response_model=list[shapes.NoteByType],
+    responses=_LOOK_UP,
+)
+def notes_by_record_type(parts: TheParts, caller: TheCaller, which: shapes.LookUp) -> Response:
+    """Notes of one client and record type; 204 where there are none."""
+    saving.must_read(caller)
+    notes = parts.notes.of_client(caller, Kind.NOTE, which.client_user_id, which.record_type_id)
+    return saving.found(_by_types.dump_json([shapes.by_type(note) for note in notes]), notes)
+
+
+@router.get(
+    "/data/{id}/",
+    operation_id=f"{_NAME}_data_retrieve",
+    response_model=shapes.NoteShort,
+    responses=_READ,
+)
+def retrieve_note(parts: TheParts, caller: TheCaller, note_id: TheId) -> Response:
+    """One note."""
+    note = saving.find(parts, caller, Kind.NOTE, note_id)
+    return saving.answer(shapes.short(note).model_dump_json(), note.version)
+
+
+@router.put(
+    "/data/{id}/",
+    operation_id=f"{_NAME}_data_update",
+    response_model=shapes.NoteShort,
+    responses=_CHANGE,
+)
+def update_note(
+    parts: TheParts, caller: TheCaller, note_id: TheId, body: shapes.NotePut, if_version: IfVersion
+) -> Response:
+    """A new draft of a note."""
+    draft = Draft(
+        text=checked_text(parts, body.data),
+        dated=body.date,
+        therapist_session_id=body.therapist_session_id,
+        is_approved=bool(body.is_approved),
+        signature=body.signature or None,
+        signer_name=saving.signers_name(parts, caller, body.is_approved),
+    )
+    note = _save(parts, caller, note_id, draft, body, if_version)
+    return saving.answer(shapes.short(note).model_dump_json(), note.version)
+
+
+@router.delete(
+    "/data/{id}/", status_code=204, operation_id=f"{_NAME}_data_destroy", responses=_CHANGE
+)
+def delete_note(
+    parts: TheParts,
+    caller: TheCaller,
+    note_id: TheId,
+    if_version: IfVersion,
+    because: Annotated[Because | None, Body()] = None,
+) -> Response:
+    """The note's soft deletion; its id comes in the header Note-Id."""
+    reason = because.reason if because else None
+    return saving.delete(parts, caller, Kind.NOTE, note_id, reason, if_version)
+
+
+def _save(
+    parts: Parts,
+    caller: Caller,
+    note_id: int,
+    draft: Draft,
+    said: shapes.Said,
+    if_version: int | None,
+) -> CurrentNote:
+    note = saving.find(parts, caller, Kind.NOTE, note_id)
+    saving.check_session(parts, caller, note, draft.therapist_session_id)
+    command = SaveNote(
+        by=saving.by(caller),
+        at=parts.clock(),
+        note_id=note_id,
+        draft=draft,
+        if_version=if_version,
+        client_user_id=said.client_user_id,
+        therapist_user_id=said.therapist_user_id,
+        therapist_client_id=said.therapist_client_id,
+        record_type=said.therapistnotes_notetype_id,
+    )
+    recorded = parts.ledger.record(caller.clinic_id, Kind.NOTE, note_id, command)
+    return saving.after(parts, caller, Kind.NOTE, recorded)
+
+
+# --- /data/history/
+
+
+@router.get(
+    "/data/history/",
+    operation_id=f"{_NAME}_data_history_list",
+    response_model=list[shapes.TherapistNotesHistory],
+    responses=_READ,
+)
+def list_history(
+    request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
+) -> Response:
+    """History entries that the caller may see, newest first."""
+    entries, headers = saving.history_page(request, parts, caller, Kind.NOTE, limit, cursor)
+    body = _histories.dump_json([shapes.history(entry) for entry in entries])
+    return Response(body, headers=headers, media_type=saving.JSON)
+
+
+@router.post(
+    "/data/history/",
+    operation_id=f"{_NAME}_data_history_create",
+    response_model=list[shapes.HistoryByType],
+    responses=_LOOK_UP,
+)
+def history_by_record_type(parts: TheParts, caller: TheCaller, which: shapes.LookUp) -> Response:
+    """The 10 newest entries of one client and record type, by id descending; 204 where none."""
+    saving.must_read(caller)
+    entries = parts.history.newest(
+        caller, Kind.NOTE, which.client_user_id, which.record_type_id, NEWEST
+    )
+    body = _histories_by_type.dump_json([shapes.history_by_type(entry) for entry in entries])
+    return saving.found(body, entries)
+
+
+@router.get(
+    "/data/history/{id}/",
+    operation_id=f"{_NAME}_data_history_retrieve",
+    response_model=shapes.TherapistNotesHistory,
+    responses=_READ,
+)
+def retrieve_history(parts: TheParts, caller: TheCaller, position: TheId) -> Response:
+    """One history entry."""
+    entry = saving.find_entry(parts, caller, Kind.NOTE, position)
+    return Response(shapes.history(entry).model_dump_json(), media_type=saving.JSON)
+
+
+@router.put(
+    "/data/history/{id}/",
+    operation_id=f"{_NAME}_data_history_update",
+    response_model=shapes.TherapistNotesHistory,
+    responses=_CHANGE,
+)
+def amend_history(
+    parts: TheParts, caller: TheCaller, position: TheId, body: shapes.HistoryPut
+) -> Response:
+    """The amendment of an entry; the ledger keeps the original, with who, when and why."""
+    text = checked_text(parts, body.data)
+    entry = saving.amend(parts, caller, Kind.NOTE, position, _ids(body), text, body.reason)
+    return Response(shapes.history(entry).model_dump_json(), media_type=saving.JSON)
+
+
+@router.delete(
+    "/data/history/{id}/",
+    status_code=204,
+    operation_id=f"{_NAME}_data_history_destroy",
+    responses=_CHANGE,
+)
+def withdraw_history(
+    parts: TheParts,
+    caller: TheCaller,
+    position: TheId,
+    because: Annotated[Because | None, Body()] = None,
+) -> Response:
+    """The withdrawal of an entry from view; the ledger keeps it."""
+    reason = because.reason if because else None
+    return saving.withdraw(parts, caller, Kind.NOTE, position, reason)
+
+
+def _ids(said: shapes.Said) -> dict[str, Any]:
+    return {
+        "record_type": said.therapistnotes_notetype_id,
+        "client_user_id": said.client_user_id,
+        "therapist_user_id": said.therapist_user_id,
+        "therapist_client_id": said.therapist_client_id,
+        "therapist_session_id": said.therapist_session_id,
+    }
+
+
+# --- /recordtype/
+
+
+def _long(note: CurrentNote) -> shapes.NoteLong:
+    return shapes.long(note, saving.current_entry(note))
+
+
+@router.get(
+    "/recordtype/",
+    operation_id=f"{_NAME}_recordtype_list",
+    response_model=list[shapes.NoteLong],
+    responses=_READ,
+)
+def list_long(
+    request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
+) -> Response:
+    """Notes in their long form."""
+    notes, headers = saving.note_page(request, parts, caller, Kind.NOTE, limit, cursor)
+    body = _longs.dump_json([_long(note) for note in notes])
+    return Response(body, headers=headers, media_type=saving.JSON)
+
+
+@router.post(
+    "/recordtype/",
+    operation_id=f"{_NAME}_recordtype_create",
+    status_code=201,
+    response_model=shapes.NoteLong,
+    responses=_CHANGE,
+    openapi_extra=OPENAPI,
+)
+def create_or_update(
+    parts: TheParts,
+    caller: TheCaller,
+    form: TheForm,
+    if_version: IfVersion,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Create a note, or with `id` draft a new version of it."""
+    note = _save_form(parts, caller, form, if_version, idempotency_key)
+    location = f"{BASE}/recordtype/{note.note_id}/"
+    return saving.answer(_long(note).model_dump_json(), note.version, 201, location)
+
+
+def _save_form(
+    parts: Parts, caller: Caller, form: NoteForm, if_version: int | None, key: str | None
+) -> CurrentNote:
+    metadata = form.metadata
+    new_files, attachments = saving.sealed_files(
+        parts, caller, metadata.client_user_id, metadata.record_type, form.files
+    )
+    draft = Draft(
+        text=checked_text(parts, metadata.data),
+        new_files=new_files,
+        dated=metadata.date,
+        therapist_session_id=metadata.therapist_session_id,
+        is_approved=bool(metadata.is_approved),
+        signature=metadata.signature or None,
+        signer_name=saving.signers_name(parts, caller, metadata.is_approved),
+    )
+    whose = metadata.model_dump(
+        include={"client_user_id", "therapist_user_id", "therapist_client_id", "record_type"}
+    )
+    who: dict[str, Any] = {"by": saving.by(caller), "at": parts.clock()}
+    if metadata.id is not None:
+        note = saving.find(parts, caller, Kind.NOTE, metadata.id)
+        saving.check_session(parts, caller, note, draft.therapist_session_id)
+        save = SaveNote(**who, note_id=metadata.id, draft=draft, if_version=if_version, **whose)
+        recorded = parts.ledger.record(caller.clinic_id, Kind.NOTE, metadata.id, save, attachments)
+    else:
+        session = metadata.therapist_session_id
+        parts.references.check(caller, therapist_session_id=session, **whose)
+        note_id = parts.ledger.ids.next(Kind.NOTE)
+        create = CreateNote(**who, note_id=note_id, draft=draft, **whose)
+        claimed = claim(parts, caller, key, f"{BASE}/recordtype/", _whole(form)) if key else None
+        recorded = parts.ledger.record(
+            caller.clinic_id, Kind.NOTE, note_id, create, attachments, claimed
+        )
+    return saving.after(parts, caller, Kind.NOTE, recorded)
+
+
+def _whole(form: NoteForm) -> bytes:
+    """The request in one form, whatever boundary its parts came with."""
+    files = [b"\0".join((f.name.encode(), f.media_type.encode(), f.content)) for f in form.files]
+    return b"\0\0".join((form.metadata.model_dump_json().encode(), *files))
+
+
+@router.get(
+    "/recordtype/{id}/",
+    operation_id=f"{_NAME}_recordtype_retrieve",
+    response_model=shapes.NoteLong,
+    responses=_READ,
+)
+def retrieve_long(parts: TheParts, caller: TheCaller, note_id: TheId) -> Response:
+    """One note in its long form."""
+    note = saving.find(parts, caller, Kind.NOTE, note_id)
+    return saving.answer(_long(note).model_dump_json(), note.version)
+
+
+@router.put(
+    "/recordtype/{id}/",
+    operation_id=f"{_NAME}_recordtype_update",
+    response_model=shapes.NoteLong,
+    responses=_CHANGE,
+)
+def update_long(
+    parts: TheParts,
+    caller: TheCaller,
+    note_id: TheId,
+    body: shapes.NoteLongPut,
+    if_version: IfVersion,
+) -> Response:
+    """A new draft of a note."""
+    draft = Draft(
+        text=checked_text(parts, body.data),
+        therapist_session_id=body.therapist_session_id,
+        is_approved=bool(body.is_approved),
+        signature=body.signature or None,
+        signer_name=saving.signers_name(parts, caller, body.is_approved),
+    )
+    note = _save(parts, caller, note_id, draft, body, if_version)
+    return saving.answer(_long(note).model_dump_json(), note.version)
+
+
+@router.delete(
+    "/recordtype/{id}/",
+    status_code=204,
+    operation_id=f"{_NAME}_recordtype_destroy",
+    responses=_CHANGE,
+)
+def soft_delete(
+    parts: TheParts,
+    caller: TheCaller,
+    note_id: TheId,
+    if_version: IfVersion,
+    because: Annotated[Because | None, Body()] = None,
+) -> Response:
+    """Soft-delete a note; its id comes in the header Note-Id. 404 where it is deleted already."""
+    reason = because.reason if because else None
+    return saving.delete(parts, caller, Kind.NOTE, note_id, reason, if_version)
+
+
+@router.get(
+    "/recordtype/{id}/files/{digest}/",
+    operation_id=f"{_NAME}_recordtype_file",
+    response_class=Response,
+    responses=_READ | {200: {"content": {"application/octet-stream": {}}}},
+)
+def retrieve_file(parts: TheParts, caller: TheCaller, note_id: TheId, digest: str) -> Response:
+    """The bytes of a file that the note's newest version holds."""
+    note = saving.find(parts, caller, Kind.NOTE, note_id)
+    saved = note.saved
+    if digest not in saved.attachments or saved.words is None:
+        raise AttachmentIsUnknown
+    file = saved.words.files[saved.attachments.index(digest)]
+    content = parts.ledger.open_file(caller.clinic_id, digest)
+    return saving.download(content, file, etag(note.version))

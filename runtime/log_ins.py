@@ -1,0 +1,110 @@
+"""What an operator does with log-ins: people and programs let in, listed and shut out."""
+
+from typing import Final, NamedTuple
+
+from domain.person import Person, PutPerson
+from domain.refusals import RoleIsFixed
+from domain.value import Kind, Role
+from ledger.accounts import (
+    PASSWORD_CHARS_MAX,
+    PASSWORD_CHARS_MIN,
+    LoginIsTaken,
+    LoginIsUnknown,
+    PasswordIsTooShort,
+)
+from runtime.seed import OPERATOR
+from runtime.wiring import System
+
+LOGIN_CHARS_MAX: Final = 150
+
+
+class LoginIsWrong(Exception):
+    """A log-in name has between 1 and 150 characters, none of them a colon, a slash or a blank."""
+
+
+class LogIn(NamedTuple):
+    """Who lets whom in: `login` as it is typed, in one clinic, for one person in one role."""
+
+    login: str
+    clinic_id: int
+    name: str
+    role: Role
+    user_id: int | None
+
+
+def log_in(login: str, role: Role, user_id: int | None) -> LogIn:
+    """`anna` is clinic 1's, `2/anna` clinic 2's. Raises LoginIsWrong."""
+    clinic, slash, name = login.rpartition("/")
+    is_right = clinic.isascii() and clinic.isdigit() and len(clinic) <= 15 if slash else True
+    # RFC 7617: a colon ends the name in Basic credentials.
+    if not is_right or not 0 < len(name) <= LOGIN_CHARS_MAX or not _is_plain(name):
+        raise LoginIsWrong(LoginIsWrong.__doc__)
+    return LogIn(login, int(clinic) if slash else 1, name, role, user_id)
+
+
+def add_user(system: System, asked: LogIn, full_name: str | None, password: str) -> int:
+    """A log-in with a password; the user's id.
+
+    The person comes first: a crash in between leaves somebody without a log-in, never a log-in
+    of nobody. Raises LoginIsTaken, LoginIsUnknown, PasswordIsTooShort, RoleIsFixed.
+    """
+    if not PASSWORD_CHARS_MIN <= len(password) <= PASSWORD_CHARS_MAX:
+        raise PasswordIsTooShort
+    user_id = _person(system, asked, full_name)
+    system.parts.accounts.add_user(asked.login, asked.role, user_id, password)
+    return user_id
+
+
+def add_token(system: System, asked: LogIn) -> tuple[int, str]:
+    """A program's log-in; the user's id, and the Basic password, which nobody can show again."""
+    user_id = _person(system, asked, None)
+    return user_id, system.parts.accounts.add_token(asked.login, asked.role, user_id)
+
+
+def clinics(system: System) -> list[int]:
+    """All clinics."""
+    with system.datastore.get_connection() as conn:
+        rows = conn.execute("SELECT clinic_id FROM ledger.ledger_head ORDER BY clinic_id")
+        return [row["clinic_id"] for row in rows]
+
+
+def list_log_ins(system: System) -> list[tuple[str, str, str, str, str]]:
+    """Log-in, user, role, what it signs in with, and whether it still does."""
+    return [
+        (
+            login if clinic_id == 1 else f"{clinic_id}/{login}",
+            str(account.user_id),
+            account.role,
+            "token" if account.token_digest else "password",
+            f"disabled {account.disabled_at:%Y-%m-%d}" if account.disabled_at else "active",
+        )
+        for clinic_id in clinics(system)
+        for login, account in system.parts.accounts.all(clinic_id)
+    ]
+
+
+def _person(system: System, asked: LogIn, full_name: str | None) -> int:
+    """The id of the person who logs in, registered under the log-in name where there is none."""
+    if asked.clinic_id not in clinics(system):
+        raise LoginIsUnknown(f"There is no clinic {asked.clinic_id}.")
+    accounts, ledger = system.parts.accounts, system.parts.ledger
+    if asked.name.casefold() in {login.casefold() for login, _ in accounts.all(asked.clinic_id)}:
+        raise LoginIsTaken
+    user_id = accounts.next_user_id() if asked.user_id is None else asked.user_id
+    person: Person | None = ledger.state(asked.clinic_id, Kind.PERSON, user_id)
+    if person is None:
+        command = PutPerson(
+            by=OPERATOR,
+            at=system.parts.clock(),
+            user_id=user_id,
+            role=asked.role,
+            full_name=full_name or asked.name,
+        )
+        ledger.record(asked.clinic_id, Kind.PERSON, user_id, command)
+    elif person.role is not asked.role:
+        raise RoleIsFixed("role")
+    return user_id
+
+
+def _is_plain(name: str) -> bool:
+    return name.isprintable() and not any(char.isspace() or char in ":/" for char in name)

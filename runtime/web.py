@@ -1,0 +1,141 @@
+"""The service: database, appender and API in one process, from the first line to an orderly end.
+
+It ends by SIGTERM or Ctrl-C, in this order: no new requests, those under way answered, what waits
+appended, connections closed, the embedded server stopped. Killed at any other point, it leaves
+what a crash leaves: everything that was acknowledged, and nothing half.
+"""
+
+import errno
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from api.app import create_app
+from runtime import demo, owner, wiring
+from runtime.checks import require_ready
+from runtime.seed import clinics_to_seed, seed_record_types
+from runtime.settings import Settings
+from runtime.wiring import System
+
+BACKLOG: Final = 2_048
+ANSWER_SECONDS_MAX: Final = 10
+ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+
+Say = Callable[[str], None]
+
+
+class CannotListenError(Exception):
+    """The address cannot be listened on; the message says why."""
+
+
+def serve(settings: Settings, say: Say) -> None:
+    """Serve until a signal ends it. `say` is told where, and in a demo, how to log in.
+
+    Raises StateIsInUse, CannotListenError, and what is wrong with database or key file.
+    """
+    with _signals_end_it(), wiring.database(settings) as address:
+        if settings.is_embedded:
+            owner.lay(address.owner_url, lambda _: None)
+        require_ready(address.app_url)
+        with wiring.build(settings, address.app_url) as system:
+            _seed(settings, system)
+            with closing(_listen(settings)) as listener:
+                _say_where(settings, system, listener, say)
+                _answer(system, listener)
+
+
+def _seed(settings: Settings, system: System) -> None:
+    parts, at = system.parts, system.parts.clock()
+    for clinic_id in clinics_to_seed(system.datastore):
+        seed_record_types(parts.ledger, clinic_id, at)
+    if settings.is_demo and demo.may_seed_demo(system.datastore, parts.ledger):
+        demo.seed_demo(parts.ledger, parts.accounts, at)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Listening from here on: who comes before the first answer waits."""
+    try:
+        found = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        # Where a name has both, as `localhost` has, clients that know IPv4 only come through.
+        family, *_, address = min(found, key=lambda info: info[0] is not socket.AF_INET)
+        return socket.create_server(
+            (address[0], settings.port),
+            family=family,
+            backlog=BACKLOG,
+            dualstack_ipv6=settings.host == "::" and socket.has_dualstack_ipv6(),
+        )
+    except OSError as error:
+        raise CannotListenError(_why_not(settings, error)) from error
+
+
+def _why_not(settings: Settings, error: OSError) -> str:
+    where = f"{settings.host} port {settings.port}"
+    match error:
+        case socket.gaierror():
+            return f"{settings.host} is no address of this machine."
+        case OSError(errno=errno.EADDRINUSE):
+            return f"Another program listens on {where}: stop it, or choose another --port."
+        case OSError(errno=errno.EACCES):
+            return f"You may not listen on {where}: ports below 1024 are the system's."
+        case _:
+            return f"Cannot listen on {where}: {error.strerror}."
+
+
+def _say_where(settings: Settings, system: System, listener: socket.socket, say: Say) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    say(f"noteledger listens on http://{host}:{listener.getsockname()[1]}")
+    if settings.is_embedded:
+        say(f"The database and its keys are kept in {settings.state.resolve()}")
+    else:
+        say(f"The keys are kept in {settings.key_path.resolve()}")
+    if logins := demo.demo_logins(system.parts.accounts):
+        say(f"Demo log-ins, all with the password {demo.PASSWORD}: {', '.join(logins)}")
+
+
+def _answer(system: System, listener: socket.socket) -> None:
+    """Returns when a signal has ended it and the last request is answered."""
+    config = uvicorn.Config(
+        create_app(system.parts),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=ANSWER_SECONDS_MAX,
+    )
+    server = uvicorn.Server(config)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # The library takes the signals over, and raises what came once more when it is done.
+    for number in ENDING:
+        signal.signal(number, end)
+    server.run(sockets=[listener])
+
+
+@contextmanager
+def _signals_end_it() -> Iterator[None]:
+    """The first signal unwinds everything from wherever it is; further ones do not disturb that."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for ending in ENDING:
+            signal.signal(ending, signal.SIG_IGN)
+        raise SystemExit(0)
+
+    before = {number: signal.signal(number, end) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,110 @@
+"""What tests stand on: a server for each worker, a database for each test, a program that runs on it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import pytest
+from hypothesis import settings
+from psycopg.rows import TupleRow
+
+from ledger.appender import Appender
+from ledger.database import Datastore
+from ledger.keys import Keys
+from ledger.ledger import Ledger
+from projections.history import History
+from projections.notes import Notes
+from projections.view import NoteRows
+from runtime.embedded import ServerAddress
+from tests.databases import (
+    Database,
+    Program,
+    fresh_database,
+    owner_of,
+    running,
+    server_with_schema,
+)
+
+pytest.register_assert_rewrite("tests.domain.histories")
+
+# A slow machine is no finding, and what failed once must fail again for whoever looks into it.
+PROFILE: Final = "noteledger"
+settings.register_profile(PROFILE, deadline=None, derandomize=True, database=None)
+settings.load_profile(PROFILE)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ServerAddress]:
+    """The worker's server. Its own database is the template: tests take `database`."""
+    with server_with_schema() as address:
+        yield address
+
+
+@pytest.fixture
+def database(server: ServerAddress) -> Iterator[Database]:
+    """A database with the schema laid and nothing recorded."""
+    with fresh_database(server) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def owner(database: Database) -> Iterator[psycopg.Connection[TupleRow]]:
+    """The owner's connection to the database: a superuser's, which row-level security lets through."""
+    with owner_of(database.owner_url) as conn:
+        yield conn
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """Where the key-encryption key is kept."""
+    return tmp_path / "key.json"
+
+
+@pytest.fixture
+def program(database: Database, key_file: Path) -> Iterator[Program]:
+    """The lower rooms, running."""
+    with running(database.app_url, key_file) as program:
+        yield program
+
+
+@pytest.fixture
+def datastore(program: Program) -> Datastore:
+    """The program's connections."""
+    return program.datastore
+
+
+@pytest.fixture
+def keys(program: Program) -> Keys:
+    """The program's keys."""
+    return program.keys
+
+
+@pytest.fixture
+def appender(program: Program) -> Appender:
+    """The program's appender, started."""
+    return program.appender
+
+
+@pytest.fixture
+def ledger(program: Program) -> Ledger:
+    """The program's ledger."""
+    return program.ledger
+
+
+@pytest.fixture
+def rows(program: Program) -> NoteRows:
+    """What the readers of notes read with."""
+    return program.rows
+
+
+@pytest.fixture
+def notes(program: Program) -> Notes:
+    """The reader of current notes."""
+    return program.notes
+
+
+@pytest.fixture
+def history(program: Program) -> History:
+    """The reader of the history."""
+    return program.history

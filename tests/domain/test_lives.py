@@ -1,0 +1,201 @@
+"""What always holds of a note and of a SOAP note, whatever is asked of them in whatever order."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from domain import note, soap_note
+from domain.note import NoteCommand, SaveNote
+from domain.note_facts import (
+    AnyNoteFact,
+    HistoryEntryAmended,
+    HistoryEntryWithdrawn,
+    Note,
+    NoteApproved,
+    NoteVersion,
+    evolve,
+)
+from domain.refusals import MlMayNotApprove, NoteIsDeleted, Refused
+from domain.value import PSYCHOTHERAPY, By, Role
+from tests.samples import (
+    ALMA,
+    AUDRA,
+    BRUNO,
+    LETTER,
+    ML,
+    PROGRESS,
+    X_RAY,
+    after,
+    amend,
+    create,
+    delete,
+    new_file,
+    save,
+    withdraw,
+)
+
+TEXTS = st.sampled_from(["", "slept well", "slept badly", "did not sleep"])
+WHO = st.sampled_from([ALMA, ALMA, ALMA, ML, BRUNO, AUDRA])
+VERSIONS = st.integers(0, 8)
+DRAFTS = st.fixed_dictionaries(
+    {"is_approved": st.booleans()},
+    optional={
+        "signature": st.sampled_from(["c2ln", "bmV1"]),
+        "is_override": st.booleans(),
+        "therapist_session_id": st.sampled_from([201, 202]),
+        "dated": st.sampled_from([after(-60), after(-90)]),
+        "new_files": st.sampled_from([(new_file(X_RAY, "1"),), (new_file(LETTER, "2"),)]),
+    },
+)
+
+
+class NoteLife(RuleBasedStateMachine):
+    """A note is asked anything by anybody; what it answers is kept beside a plain list of facts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.note: Note | None = None
+        self.facts: list[AnyNoteFact] = []
+        self.minutes = 0
+
+    def decide(self, command: NoteCommand) -> Sequence[AnyNoteFact]:
+        return note.decide(self.note, command)
+
+    # --- what is asked
+
+    @initialize(record_type=st.sampled_from([PROGRESS, PSYCHOTHERAPY]), text=TEXTS)
+    def is_created(self, record_type: int, text: str) -> None:
+        self._ask(create(text, at=self._now(), record_type=record_type))
+        assert self.note is not None
+
+    @rule(by=WHO, text=TEXTS, said=DRAFTS, if_version=st.none() | VERSIONS)
+    def is_saved(self, by: By, text: str, said: dict[str, Any], if_version: int | None) -> None:
+        said = {"sender_role": Role.ML if by is ML else Role.THERAPIST} | said
+        command = save(text, by=by, at=self._now(), if_version=if_version, **said)
+        if self._ask(command):
+            self._is_the_same_save_again(command)
+
+    @rule(by=WHO, text=TEXTS, reason=st.none() | TEXTS, version=VERSIONS)
+    def is_amended(self, by: By, text: str, reason: str | None, version: int) -> None:
+        self._ask(amend(version, text, by=by, at=self._now(), reason=reason))
+
+    @rule(by=WHO, reason=st.none() | TEXTS, version=VERSIONS)
+    def is_withdrawn(self, by: By, reason: str | None, version: int) -> None:
+        self._ask(withdraw(version, by=by, at=self._now(), reason=reason))
+
+    @precondition(lambda self: self.minutes > 12)
+    @rule(by=WHO, reason=st.none() | TEXTS)
+    def is_deleted(self, by: By, reason: str | None) -> None:
+        self._ask(delete(by=by, at=self._now(), reason=reason))
+
+    def _now(self) -> datetime:
+        self.minutes += 1
+        return after(self.minutes)
+
+    def _ask(self, command: NoteCommand) -> bool:
+        """Whether it was not refused."""
+        before = self.note
+        try:
+            facts = self.decide(command)
+        except Refused as refused:
+            if before and before.is_deleted:
+                # What the ML service may never say is told before the note is looked at.
+                assert type(refused) in {NoteIsDeleted, MlMayNotApprove}
+            return False
+        assert before is None or not before.is_deleted, "after its deletion all is refused"
+        for fact in facts:
+            self.note = evolve(self.note, fact)
+        self.facts.extend(facts)
+        assert self.note is not None
+        if before:
+            assert before.entries.items() <= self.note.entries.items(), "a history only grows"
+        return True
+
+    def _is_the_same_save_again(self, command: SaveNote) -> None:
+        """Later, and with whatever version its sender had before them."""
+        again = command.model_copy(update={"at": after(self.minutes + 1)})
+        assert not self.decide(again)
+
+    # --- what always holds
+
+    @invariant()
+    def versions_count_the_facts(self) -> None:
+        assert (self.note.version if self.note else 0) == len(self.facts)
+
+    @invariant()
+    def each_save_is_one_entry(self) -> None:
+        saves = {n: type(f) for n, f in enumerate(self.facts, 1) if isinstance(f, NoteVersion)}
+        assert (self.note.entries if self.note else {}) == saves
+
+    @invariant()
+    def an_approved_versions_words_never_change(self) -> None:
+        final = {n for n, fact in enumerate(self.facts, 1) if isinstance(fact, NoteApproved)}
+        for fact in self.facts:
+            match fact:
+                case HistoryEntryAmended(amended_version=version):
+                    assert version not in final
+                case HistoryEntryWithdrawn(withdrawn_version=version):
+                    assert version not in final
+                case _:
+                    pass
+        if self.note:
+            assert not final & (self.note.amended.keys() | self.note.withdrawn)
+
+    @invariant()
+    def what_is_read_is_what_was_saved_last(self) -> None:
+        saves = [fact for fact in self.facts if isinstance(fact, NoteVersion)]
+        assert self.note is None or self.note.saved == saves[-1]
+
+    @invariant()
+    def it_stays_with_its_client_therapist_and_record_type(self) -> None:
+        assert len({(fact.client_user_id, fact.record_type) for fact in self.facts}) <= 1
+        assert {f.therapist_user_id for f in self.facts if isinstance(f, NoteVersion)} <= {
+            ALMA.user_id
+        }
+
+    @invariant()
+    def a_file_that_came_stays(self) -> None:
+        saves = [fact for fact in self.facts if isinstance(fact, NoteVersion)]
+        for earlier, later in pairwise(saves):
+            assert set(earlier.attachments) <= set(later.attachments)
+            assert len(later.words.files if later.words else ()) == len(later.attachments)
+
+    def teardown(self) -> None:
+        """Its facts make the same note when they are read again, with their words and without."""
+        again, bare = None, None
+        for fact in self.facts:
+            again = evolve(again, fact)
+            bare = evolve(bare, fact.model_copy(update={"words": None}))
+        assert again == self.note
+        assert (bare is None) == (self.note is None)
+
+
+class SoapNoteLife(NoteLife):
+    """The same, and the ML service has a voice."""
+
+    def decide(self, command: NoteCommand) -> Sequence[AnyNoteFact]:
+        return soap_note.decide(self.note, command)
+
+    @invariant()
+    def the_ml_text_is_what_the_ml_service_said_last(self) -> None:
+        said: str | None = None
+        for fact in self.facts:
+            if isinstance(fact, NoteVersion) and fact.words:
+                said = fact.words.text if fact.sender_role is Role.ML else said
+                assert fact.words.ml_text == said
+
+    @invariant()
+    def the_ml_service_approves_nothing(self) -> None:
+        assert not [f for f in self.facts if isinstance(f, NoteApproved) and f.by is ML]
+
+
+TestNoteLife = NoteLife.TestCase
+TestSoapNoteLife = SoapNoteLife.TestCase
+TestNoteLife.settings = TestSoapNoteLife.settings = settings(
+    max_examples=120, stateful_step_count=30
+)
