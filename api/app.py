@@ -13,15 +13,17 @@ from starlette.types import ASGIApp
 from api import auth, directory, problems, record_types, soap_notes, therapist_notes
 from api.auth import CallerCache
 from api.edge import Edge
+from api.given import SIGNATURE_CHARS_MAX
 from api.parts import Limits, Parts, TheParts
 from api.problems import Problem, problem
-from api.therapist_note_shapes import Metadata
+from api.therapist_note_shapes import BASE, Metadata
 
 _OPEN: Final = frozenset({"auth_login", "auth_logout", "healthz", "readyz"})
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"cookieAuth": []}, {"basicAuth": []}]
 JSON_BYTES_PER_BYTE: Final = 6
 """A character may come as an escape: six bytes for one."""
 ENVELOPE_BYTES: Final = 65_536
+FILE_HEADER_BYTES: Final = 4_096
 
 
 def create_app(parts: Parts) -> ASGIApp:
@@ -34,29 +36,33 @@ def create_app(parts: Parts) -> ASGIApp:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        # An exception's text may hold words; and nobody asked for spans.
+        telemetry={"tracing": False, "metrics": False},
     )
     app.state.parts = parts
     app.state.caller_cache = CallerCache()
     problems.install(app)
-    for router in (
-        record_types.router,
-        therapist_notes.router,
-        soap_notes.router,
-        directory.router,
-        auth.router,
-    ):
-        # `/data/history/` is not a note of the id "history": paths without an id are asked first.
-        router.routes.sort(key=lambda route: getattr(route, "path", "").count("{"))
-        app.include_router(router)
+    others = (record_types.router, directory.router, auth.router)
+    routers = (*therapist_notes.routers, *soap_notes.routers, *others)
+    routes = [route for router in routers for route in router.routes]
+    # `/data/history/` is not a note of the id "history": paths without an id are asked first. The
+    # routes stand in one list, since a router within a router matches every path twice.
+    app.router.routes += sorted(routes, key=lambda route: getattr(route, "path", "").count("{"))
     _add_health(app)
     _add_document(app, parts)
-    return Edge(app, body_bytes_max(parts.limits))
+    with_files = body_bytes_max(parts.limits) + files_bytes_max(parts.limits)
+    return Edge(app, body_bytes_max(parts.limits), {f"{BASE}/recordtype/": with_files})
 
 
 def body_bytes_max(limits: Limits) -> int:
-    """The longest request that could be one of ours."""
+    """The longest request without files that could be one of ours."""
     texts = 2 * JSON_BYTES_PER_BYTE * limits.text_bytes_max
-    return texts + limits.files_max * limits.file_bytes_max + ENVELOPE_BYTES
+    return texts + SIGNATURE_CHARS_MAX + ENVELOPE_BYTES
+
+
+def files_bytes_max(limits: Limits) -> int:
+    """All files that may come with one request."""
+    return limits.files_max * (limits.file_bytes_max + FILE_HEADER_BYTES)
 
 
 def _add_health(app: FastAPI) -> None:

@@ -53,8 +53,9 @@ def cookie_name(parts: Parts) -> str:
     return _HOST_COOKIE if parts.is_https else _COOKIE
 
 
-async def the_caller(request: Request, parts: TheParts) -> Caller:
+async def the_caller(request: Request) -> Caller:
     """Who asks. Raises 401, and LoginIsThrottled."""
+    parts: Parts = request.app.state.parts
     cache: CallerCache = request.app.state.caller_cache
     authorization = request.headers.get("authorization")
     cookie = request.cookies.get(cookie_name(parts))

@@ -290,7 +290,7 @@ class SessionPut(Given):
     therapist_client_id: GivenId
     session_start_time: GivenDate
     session_end_time: GivenDate
-    event_status: EventStatus | None = None
+    event_status: Annotated[EventStatus, Field(strict=False)] | None = None
 
 
 def _session(row: SessionRow) -> Session:

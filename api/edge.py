@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import BadRequest, problem
+from api.problems import problem
 
 _WITH_SLASH: Final = ("/apis/", "/directory/", "/auth/")
+_WITHOUT_SLASH: Final = frozenset({"/healthz/", "/readyz/", "/docs/"})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS: Final = [
     (b"cache-control", b"no-store"),
@@ -20,17 +22,21 @@ _HEADERS: Final = [
 class Edge:
     """Wraps the application.
 
-    - A path below /apis, /directory or /auth answers with and without its trailing slash.
-    - A body larger than `body_bytes_max` is refused (413) as soon as it is known to be.
+    - A path answers with and without its trailing slash, and never by a redirect.
+    - A body larger than `body_bytes_max`, or than `form_bytes_max` where the path takes files, is
+      refused (413) as soon as it is known to be. A body is read before anybody asks who sent it.
     - An unsafe request that a browser says came from another site is refused (403): Fetch
       Metadata, and for browsers without it, Origin. Basic credentials are guarded as well, since
       browsers keep and send them like cookies.
     - Nothing is stored by caches on the way.
     """
 
-    def __init__(self, app: ASGIApp, body_bytes_max: int) -> None:
+    def __init__(
+        self, app: ASGIApp, body_bytes_max: int, form_bytes_max: Mapping[str, int]
+    ) -> None:
         self._app = app
         self._body_bytes_max = body_bytes_max
+        self._form_bytes_max = form_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -39,8 +45,9 @@ class Edge:
             return
         path: str = scope["path"]
         if path.startswith(_WITH_SLASH) and not path.endswith("/"):
-            scope["path"] = path + "/"
-            scope["raw_path"] = scope["path"].encode()
+            _go_to(scope, path + "/")
+        elif path in _WITHOUT_SLASH:
+            _go_to(scope, path.removesuffix("/"))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -49,33 +56,46 @@ class Edge:
 
         if scope["method"] not in _SAFE:
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-            refused = _other_site(headers) or self._too_large(headers)
+            bytes_max = self._form_bytes_max.get(scope["path"], self._body_bytes_max)
+            refused = _other_site(headers) or _too_large(headers, bytes_max)
             if refused:
                 status, detail = refused
                 await problem(status, detail)(scope, receive, send_with_headers)
                 return
-            receive = self._counted(receive)
+            receive = _counted(receive, bytes_max)
         await self._app(scope, receive, send_with_headers)
 
-    def _too_large(self, headers: Mapping[bytes, str]) -> tuple[int, str] | None:
-        length = headers.get(b"content-length", "0")
-        if length.isdigit() and int(length) > self._body_bytes_max:
-            return 413, f"A request is at most {self._body_bytes_max} bytes long."
-        return None
 
-    def _counted(self, receive: Receive) -> Receive:
-        """For a body whose length was not said beforehand."""
-        left = self._body_bytes_max
+def _go_to(scope: Scope, path: str) -> None:
+    scope["path"] = path
+    scope["raw_path"] = path.encode()
 
-        async def counted() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise BadRequest(413, f"A request is at most {self._body_bytes_max} bytes long.")
-            return message
 
-        return counted
+def _too_large(headers: Mapping[bytes, str], bytes_max: int) -> tuple[int, str] | None:
+    length = headers.get(b"content-length", "0")
+    if length.isdigit() and int(length) > bytes_max:
+        return 413, _at_most(bytes_max)
+    return None
+
+
+def _counted(receive: Receive, bytes_max: int) -> Receive:
+    """For a body whose length was not said beforehand."""
+    left = bytes_max
+
+    async def counted() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            # Of all exceptions the framework lets only this one through while it reads a body.
+            raise HTTPException(413, _at_most(bytes_max))
+        return message
+
+    return counted
+
+
+def _at_most(bytes_max: int) -> str:
+    return f"A request to this path is at most {bytes_max} bytes long."
 
 
 def _other_site(headers: Mapping[bytes, str]) -> tuple[int, str] | None:

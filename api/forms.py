@@ -4,12 +4,12 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import Depends, Request
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from api.given import checked_text
 from api.parts import Parts, TheParts
-from api.problems import BadRequest
+from api.problems import BadRequest, field_name
 from api.therapist_note_shapes import Metadata
 
 NAME_CHARS_MAX: Final = 255
@@ -26,11 +26,7 @@ OPENAPI: Final[dict[str, Any]] = {
                     "required": ["metadata"],
                     "additionalProperties": False,
                     "properties": {
-                        "metadata": {
-                            "type": "string",
-                            "contentMediaType": "application/json",
-                            "contentSchema": {"$ref": "#/components/schemas/Metadata"},
-                        },
+                        "metadata": {"$ref": "#/components/schemas/Metadata"},
                         "files": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
@@ -60,12 +56,35 @@ class NoteForm(NamedTuple):
 
 
 class _Parser(MultiPartParser):
-    """Keeps files in memory: no temporary file ever holds a word. The edge bounds the whole body."""
+    """Keeps files in memory: no temporary file ever holds a word. The edge bounds the whole body.
+
+    Text is UTF-8 (RFC 7578, section 5.1), whatever charset the request claims, and what is not
+    UTF-8 is refused: the parser would read it as Latin-1 and make other words of it.
+    """
 
     spool_max_size = 2**62
 
+    def on_headers_finished(self) -> None:
+        self._charset = "utf-8"
+        _must_be_utf8(self._current_part.content_disposition or b"", "body")
+        super().on_headers_finished()
 
-async def _the_form(request: Request, parts: TheParts) -> NoteForm:
+    def on_part_end(self) -> None:
+        if self._current_part.file is None:
+            field = field_name([self._current_part.field_name])
+            _must_be_utf8(bytes(self._current_part.data), field or "body")
+        super().on_part_end()
+
+
+def _must_be_utf8(given: bytes, field: str) -> None:
+    try:
+        given.decode()
+    except UnicodeDecodeError:
+        raise BadRequest(400, "Text is sent as UTF-8.", field) from None
+
+
+async def the_form(request: Request, parts: TheParts) -> NoteForm:
+    """The request's form. Raises BadRequest for what is not one, or too much."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "multipart/form-data":
         raise BadRequest(415, "The body of this request is multipart/form-data.")
@@ -79,11 +98,18 @@ async def _the_form(request: Request, parts: TheParts) -> NoteForm:
     )
     try:
         form = await parser.parse()
-    except (MultiPartException, UnicodeDecodeError) as error:
+    except MultiPartException as error:
         raise _not_a_form(error) from None
+    try:
+        return await _read(parts, form)
+    finally:
+        await form.close()
+
+
+async def _read(parts: Parts, form: FormData) -> NoteForm:
     for name in form:
         if name not in _PARTS:
-            raise BadRequest(422, "There is no such part.", name[:100])
+            raise BadRequest(422, "There is no such part.", field_name([name]) or "body")
     metadata = form.getlist("metadata")
     if len(metadata) != 1 or not isinstance(metadata[0], str):
         raise BadRequest(422, "There is one text part metadata.", "metadata")
@@ -91,7 +117,7 @@ async def _the_form(request: Request, parts: TheParts) -> NoteForm:
     return NoteForm(_metadata(metadata[0]), tuple(files))
 
 
-TheForm = Annotated[NoteForm, Depends(_the_form)]
+TheForm = Annotated[NoteForm, Depends(the_form)]
 
 
 def _not_a_form(error: Exception) -> BadRequest:
@@ -123,7 +149,5 @@ def _metadata(text: str) -> Metadata:
         error = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
         if error["type"] == "json_invalid":
             raise BadRequest(400, "The part metadata is not JSON.", "metadata") from None
-        # Of the union text-or-object, the branch is no name of the contract's.
-        names = [str(name) for name in error["loc"] if "[" not in str(name) and name != "str"]
-        field = ".".join(names[:2]) or "metadata"
+        field = field_name(error["loc"]) or "metadata"
         raise BadRequest(422, error["msg"].removeprefix("Value error, "), field) from None

@@ -4,11 +4,12 @@ import base64
 import binascii
 import hmac
 import json
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Path, Query, Request
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from api.parts import Parts, TheParts
 from api.problems import BadRequest
@@ -18,8 +19,10 @@ from ledger.entry import Claim
 
 SIGNATURE_CHARS_MAX: Final = 1_000_000
 CURSOR_TAG_BYTES: Final = 16
+IDEMPOTENCY_KEY_CHARS_MAX: Final = 255
 _EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_WRITTEN_OUT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
 
 GivenId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
@@ -28,6 +31,13 @@ def _no_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError("NUL characters are not text")
     return text
+
+
+def _written_out(given: object) -> object:
+    # The validator behind this would take a bare number for seconds since 1970.
+    if isinstance(given, str) and _WRITTEN_OUT.match(given):
+        return given
+    raise ValueError("a date and time with its zone (RFC 3339), such as 2026-01-31T09:30:00Z")
 
 
 def _in_range(moment: datetime) -> datetime:
@@ -45,7 +55,9 @@ def _base64(text: str) -> str:
 
 
 GivenText = Annotated[str, AfterValidator(_no_nul)]
-GivenDate = Annotated[AwareDatetime, AfterValidator(_in_range)]
+GivenDate = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_in_range)
+]
 GivenSignature = Annotated[
     str, Field(max_length=SIGNATURE_CHARS_MAX), AfterValidator(_no_nul), AfterValidator(_base64)
 ]
@@ -87,7 +99,9 @@ def _holds_nul(given: object) -> bool:
 # --- ids in the path
 
 
-async def _the_id(id: Annotated[str, Path(description="id")]) -> int:
+async def _the_id(
+    id: Annotated[str, Path(json_schema_extra={"pattern": "^[1-9][0-9]{0,15}$"})],
+) -> int:
     """The contract prints ids as strings; one that is no id names nothing."""
     if not (id.isascii() and id.isdigit() and len(id) <= 16 and 1 <= int(id) <= MAX_ID):
         raise NoteIsUnknown
@@ -148,7 +162,7 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-async def _if_version(if_match: Annotated[str | None, Header()] = None) -> int | None:
+async def if_version(if_match: Annotated[str | None, Header()] = None) -> int | None:
     """The version that the caller had before them; None where any will do."""
     if if_match is None or if_match.strip() == "*":
         return None
@@ -158,12 +172,12 @@ async def _if_version(if_match: Annotated[str | None, Header()] = None) -> int |
     return -1
 
 
-IfVersion = Annotated[int | None, Depends(_if_version)]
+IfVersion = Annotated[int | None, Depends(if_version)]
 
 # --- Idempotency-Key
 
 
-IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
+IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=IDEMPOTENCY_KEY_CHARS_MAX)]
 
 
 def claim(
@@ -172,6 +186,9 @@ def claim(
     """The key as the caller's claim on what this request makes; digests, no words."""
     if key is None:
         return None
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_CHARS_MAX:
+        limit = f"An Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters."
+        raise BadRequest(422, limit, "Idempotency-Key")
     secret = parts.keys.clinic_secret(caller.clinic_id, "idempotency")
     return Claim(
         caller.user_id,

@@ -4,7 +4,8 @@ No problem quotes what was sent: words about a person do not come back in an err
 """
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ log = logging.getLogger("noteledger.api")
 
 MEDIA_TYPE: Final = "application/problem+json"
 THROTTLED_SECONDS: Final = 30
+_LIKE_A_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 STATUS: Final[dict[type[Refused], int]] = {
     refusals.NotPermitted: 403,
@@ -143,24 +145,26 @@ async def _invalid(request: Request, invalid: Exception) -> Response:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.headers.get("content-length") != "0" and media_type != "application/json":
             return problem(415, "The body of this request is application/json.")
+    if any(error["type"] == "json_invalid" for error in invalid.errors()):
+        return _not_json()
     errors = [
-        FieldProblem(field=_field(error["loc"]), detail=_sentence(error))
+        FieldProblem(field=field_name(error["loc"][1:]) or error["loc"][0], detail=_sentence(error))
         for error in invalid.errors()
     ]
-    if any(error["type"] == "json_invalid" for error in invalid.errors()):
-        return problem(
-            400, "The body is not JSON.", [FieldProblem(field="body", detail="not JSON")]
-        )
-    named = ", ".join(error.field for error in errors[:10])
+    named = ", ".join(dict.fromkeys(error.field for error in errors[:10]))
     return problem(422, f"Wrong or missing: {named}.", errors)
 
 
-def _field(loc: tuple[Any, ...]) -> str:
-    """`('body', 'client_user_id')` is the field `client_user_id`; a union's branch is no name."""
-    names = [
-        str(part) for part in loc[1:] if not str(part).startswith(("function-", "constrained"))
-    ]
-    return ".".join(names) or str(loc[0])
+def _not_json() -> Response:
+    return problem(400, "The body is not JSON.", [FieldProblem(field="body", detail="not JSON")])
+
+
+def field_name(loc: Sequence[int | str]) -> str:
+    """The field's name, where the request has given it one; what is not like a name may be words.
+
+    A union's branch, such as `dict[str,any]`, is no name of the contract's.
+    """
+    return ".".join(str(part) for part in loc if _LIKE_A_NAME.fullmatch(str(part)))
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
@@ -170,9 +174,25 @@ def _sentence(error: Mapping[str, Any]) -> str:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # bytes that are not Unicode, numbers without end, too deep a nest
+        return _not_json()
     sentence = {404: "There is nothing here.", 405: "This is not done to that."}
     detail = sentence.get(error.status_code, str(error.detail))
-    return problem(error.status_code, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return problem(error.status_code, detail, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What may be done to the path; the router knows only of the first route that has it."""
+    path = request.scope["route"].path
+    return {
+        method
+        for route in request.app.routes
+        if getattr(route, "path", None) == path
+        for method in getattr(route, "methods", ())
+    }
 
 
 async def _throttled(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import Request, Response
 
 from api.forms import GivenFile
-from api.given import etag, link_next, read_cursor
+from api.given import checked_text, etag, link_next, read_cursor
 from api.parts import Parts
 from domain.access import reads_notes
 from domain.note import AmendEntry, DeleteNote, NewFile, WithdrawEntry
@@ -145,7 +145,11 @@ def delete(
     """Soft-delete; 204, with the id in the header Note-Id."""
     find(parts, caller, kind, note_id)
     command = DeleteNote(
-        by=by(caller), at=parts.clock(), note_id=note_id, if_version=if_version, reason=reason
+        by=by(caller),
+        at=parts.clock(),
+        note_id=note_id,
+        if_version=if_version,
+        reason=_checked_reason(parts, reason),
     )
     parts.ledger.record(caller.clinic_id, kind, note_id, command)
     return Response(status_code=204, headers={"Note-Id": str(note_id)})
@@ -169,7 +173,7 @@ def amend(
         note_id=entry.note_id,
         version=entry.version,
         text=text,
-        reason=reason,
+        reason=_checked_reason(parts, reason),
     )
     parts.ledger.record(caller.clinic_id, kind, entry.note_id, command)
     return find_entry(parts, caller, kind, position)
@@ -192,10 +196,14 @@ def withdraw(
         at=parts.clock(),
         note_id=entry.note_id,
         version=entry.version,
-        reason=reason,
+        reason=_checked_reason(parts, reason),
     )
     parts.ledger.record(caller.clinic_id, kind, entry.note_id, command)
     return Response(status_code=204)
+
+
+def _checked_reason(parts: Parts, reason: str | None) -> str | None:
+    return reason and checked_text(parts, reason, "reason")
 
 
 def check_session(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from api.given import GivenDate, GivenId, GivenSignature, GivenText
-from api.therapist_note_shapes import Given, LookUp, amended_text, history_is_printed_as_required
+from api.therapist_note_shapes import Given, LookUp, amended_text, printed_as_required
 from domain.note_facts import NoteApproved, NoteVersion
 from domain.value import Role
 from projections.history import HistoryEntry
@@ -159,12 +159,12 @@ class SoapPut(SoapSaid):
 class SoapLongPut(SoapSaid):
     """A new version of the therapist's text, from the long form; `ml_data` is the ML service's."""
 
-    model_config = ConfigDict(json_schema_extra=history_is_printed_as_required)
+    model_config = ConfigDict(json_schema_extra=printed_as_required(TherapistSoapHistory))
 
     ml_data: GivenText
     therapist_data: GivenText
-    create_timestamp: datetime | None = None
-    update_timestamp: datetime | None = None
+    create_timestamp: GivenDate | None = None
+    update_timestamp: GivenDate | None = None
     history: dict[str, Any] | None = None
 
 
@@ -174,8 +174,8 @@ class SoapHistoryPut(SoapSaid):
     data: GivenText
     date: GivenDate
     therapist_soapnotes_id: int | None = None
-    session_start_time: datetime | None = None
-    session_end_time: datetime | None = None
+    session_start_time: GivenDate | None = None
+    session_end_time: GivenDate | None = None
     reason: GivenText | None = None
 
 

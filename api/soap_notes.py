@@ -17,6 +17,7 @@ from api.given import (
     checked_text,
     claim,
 )
+from api.lean import json_body, lean, save_headers
 from api.parts import Parts, TheParts
 from api.problems import documented
 from api.therapist_note_shapes import BASE, Because
@@ -29,7 +30,21 @@ NEWEST: Final = 10
 _NAME: Final = "apis_therapistnotes_soap"
 _SOAP: Final = Kind.SOAP_NOTE
 
-router = APIRouter(prefix=f"{BASE}/soap", tags=["soap-notes"])
+
+async def _look_up(request: Request, parts: Parts) -> dict[str, Any]:
+    return {"which": await json_body(request, shapes.SoapLookUp)}
+
+
+async def _save_body(request: Request, parts: Parts) -> dict[str, Any]:
+    return {"body": await json_body(request, shapes.SoapSave), **await save_headers(request)}
+
+
+_PREFIX: Final = f"{BASE}/soap"
+router = APIRouter(prefix=_PREFIX, tags=["soap-notes"])
+look_ups = APIRouter(prefix=_PREFIX, tags=["soap-notes"], route_class=lean(_look_up))
+saves = APIRouter(prefix=_PREFIX, tags=["soap-notes"], route_class=lean(_save_body))
+routers = (look_ups, saves, router)
+
 _READ: Final = documented(401, 403, 404, 422, 429)
 _LOOK_UP: Final = documented(400, 401, 403, 415, 422, 429) | {204: {"description": "None found"}}
 _CHANGE: Final = documented(400, 401, 403, 404, 409, 412, 413, 415, 422, 429)
@@ -59,7 +74,7 @@ def list_soap_notes(
     return Response(body, headers=headers, media_type=saving.JSON)
 
 
-@router.post(
+@look_ups.post(
     "/data/",
     operation_id=f"{_NAME}_data_create",
     response_model=list[shapes.SoapByType],
@@ -177,7 +192,7 @@ def list_soap_history(
     return Response(body, headers=headers, media_type=saving.JSON)
 
 
-@router.post(
+@look_ups.post(
     "/data/history/",
     operation_id=f"{_NAME}_data_history_create",
     response_model=list[shapes.SoapHistoryByType],
@@ -195,7 +210,7 @@ def soap_history_by_record_type(
     return saving.found(body, entries)
 
 
-@router.post(
+@look_ups.post(
     "/data/partialhistory/",
     operation_id=f"{_NAME}_data_partialhistory_create",
     response_model=list[shapes.SoapHistoryByType],
@@ -302,7 +317,7 @@ def list_long(
     return Response(body, headers=headers, media_type=saving.JSON)
 
 
-@router.post(
+@saves.post(
     "/recordtype/",
     operation_id=f"{_NAME}_recordtype_create",
     status_code=201,

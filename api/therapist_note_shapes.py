@@ -4,6 +4,7 @@ Fields that the printed request has and the server decides (who, when, `history`
 so that what was read can be sent back, and change nothing.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,9 +19,14 @@ BASE: Final = "/apis/therapistnotes"
 
 
 class Given(BaseModel):
-    """A request's body: a field that nobody would read is refused rather than lost."""
+    """A request's body: a field that nobody would read is refused rather than lost.
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, populate_by_name=True)
+    Types are those of JSON: `true` is not the id 1, and `"yes"` approves nothing.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, populate_by_name=True, strict=True
+    )
 
 
 # --- answers
@@ -168,20 +174,25 @@ class NotePut(Said):
     attachment: str | None = None
 
 
-def history_is_printed_as_required(schema: dict[str, Any]) -> None:
+def printed_as_required(history: type[BaseModel]) -> Callable[[dict[str, Any]], None]:
     """The contract prints `history` as required; being read-only, it is that in answers alone."""
-    schema["required"] = [*schema.get("required", []), "history"]
-    schema["properties"]["history"] = {"type": "object", "readOnly": True}
+
+    def print_it(schema: dict[str, Any]) -> None:
+        schema["required"] = [*schema.get("required", []), "history"]
+        ref = f"#/components/schemas/{history.__name__}"
+        schema["properties"]["history"] = {"$ref": ref, "readOnly": True}
+
+    return print_it
 
 
 class NoteLongPut(Said):
     """A new version of a note, from its long form."""
 
-    model_config = ConfigDict(json_schema_extra=history_is_printed_as_required)
+    model_config = ConfigDict(json_schema_extra=printed_as_required(TherapistNotesHistory))
 
     data: GivenText
-    create_timestamp: datetime | None = None
-    update_timestamp: datetime | None = None
+    create_timestamp: GivenDate | None = None
+    update_timestamp: GivenDate | None = None
     history: dict[str, Any] | None = None
     file_content_json: Any = None
     is_approved: bool | None = None

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from api import saving
 from api import therapist_note_shapes as shapes
 from api.auth import TheCaller
-from api.forms import OPENAPI, NoteForm, TheForm
+from api.forms import OPENAPI, NoteForm, TheForm, the_form
 from api.given import (
     Cursor,
     IdempotencyKey,
@@ -19,6 +19,7 @@ from api.given import (
     claim,
     etag,
 )
+from api.lean import json_body, lean, save_headers
 from api.parts import Parts, TheParts
 from api.problems import documented
 from api.therapist_note_shapes import BASE, Because
@@ -30,7 +31,20 @@ from projections.notes import CurrentNote
 NEWEST: Final = 10
 _NAME: Final = "apis_therapistnotes"
 
+
+async def _look_up(request: Request, parts: Parts) -> dict[str, Any]:
+    return {"which": await json_body(request, shapes.LookUp)}
+
+
+async def _form(request: Request, parts: Parts) -> dict[str, Any]:
+    return {"form": await the_form(request, parts), **await save_headers(request)}
+
+
 router = APIRouter(prefix=BASE, tags=["therapist-notes"])
+look_ups = APIRouter(prefix=BASE, tags=["therapist-notes"], route_class=lean(_look_up))
+saves = APIRouter(prefix=BASE, tags=["therapist-notes"], route_class=lean(_form))
+routers = (look_ups, saves, router)
+
 _READ: Final = documented(401, 403, 404, 422, 429)
 _LOOK_UP: Final = documented(400, 401, 403, 415, 422, 429) | {204: {"description": "None found"}}
 _CHANGE: Final = documented(400, 401, 403, 404, 409, 412, 413, 415, 422, 429)
@@ -60,7 +74,7 @@ def list_notes(
     return Response(body, headers=headers, media_type=saving.JSON)
 
 
-@router.post(
+@look_ups.post(
     "/data/",
     operation_id=f"{_NAME}_data_create",
     response_model=list[shapes.NoteByType],
@@ -165,7 +179,7 @@ def list_history(
     return Response(body, headers=headers, media_type=saving.JSON)
 
 
-@router.post(
+@look_ups.post(
     "/data/history/",
     operation_id=f"{_NAME}_data_history_create",
     response_model=list[shapes.HistoryByType],
@@ -257,7 +271,7 @@ def list_long(
     return Response(body, headers=headers, media_type=saving.JSON)
 
 
-@router.post(
+@saves.post(
     "/recordtype/",
     operation_id=f"{_NAME}_recordtype_create",
     status_code=201,
@@ -282,30 +296,35 @@ def _save_form(
     parts: Parts, caller: Caller, form: NoteForm, if_version: int | None, key: str | None
 ) -> CurrentNote:
     metadata = form.metadata
+    text = checked_text(parts, metadata.data)
+    whose = metadata.model_dump(
+        include={"client_user_id", "therapist_user_id", "therapist_client_id", "record_type"}
+    )
+    session = metadata.therapist_session_id
+    # What is wrong is refused before a file is sealed: sealing makes a key for whom it is about.
+    if metadata.id is not None:
+        note = saving.find(parts, caller, Kind.NOTE, metadata.id)
+        saving.refuse_other_ids(whose, note)
+        saving.check_session(parts, caller, note, session)
+    else:
+        parts.references.check(caller, therapist_session_id=session, **whose)
     new_files, attachments = saving.sealed_files(
         parts, caller, metadata.client_user_id, metadata.record_type, form.files
     )
     draft = Draft(
-        text=checked_text(parts, metadata.data),
+        text=text,
         new_files=new_files,
         dated=metadata.date,
-        therapist_session_id=metadata.therapist_session_id,
+        therapist_session_id=session,
         is_approved=bool(metadata.is_approved),
         signature=metadata.signature or None,
         signer_name=saving.signers_name(parts, caller, metadata.is_approved),
     )
-    whose = metadata.model_dump(
-        include={"client_user_id", "therapist_user_id", "therapist_client_id", "record_type"}
-    )
     who: dict[str, Any] = {"by": saving.by(caller), "at": parts.clock()}
     if metadata.id is not None:
-        note = saving.find(parts, caller, Kind.NOTE, metadata.id)
-        saving.check_session(parts, caller, note, draft.therapist_session_id)
         save = SaveNote(**who, note_id=metadata.id, draft=draft, if_version=if_version, **whose)
         recorded = parts.ledger.record(caller.clinic_id, Kind.NOTE, metadata.id, save, attachments)
     else:
-        session = metadata.therapist_session_id
-        parts.references.check(caller, therapist_session_id=session, **whose)
         note_id = parts.ledger.ids.next(Kind.NOTE)
         create = CreateNote(**who, note_id=note_id, draft=draft, **whose)
         claimed = claim(parts, caller, key, f"{BASE}/recordtype/", _whole(form)) if key else None

@@ -64,7 +64,8 @@ class Appender:
         self._view_writers = view_writers
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
-        self._stopping = threading.Event()
+        self._door = threading.Lock()
+        self._is_stopping = False
         self._last_crowd = 1
 
     def start(self) -> None:
@@ -73,8 +74,9 @@ class Appender:
 
     def stop(self) -> None:
         """Append what waits, then end."""
-        self._stopping.set()
-        self._queue.put(None)
+        with self._door:
+            self._is_stopping = True
+            self._queue.put(None)
         self._thread.join()
 
     def append(self, addition: Addition) -> int:
@@ -83,10 +85,11 @@ class Appender:
         Raises LostRace, ClaimTaken, AppenderIsStoppedError, or the library's PersistenceError
         where the database cannot be reached.
         """
-        if self._stopping.is_set():
-            raise AppenderIsStoppedError(AppenderIsStoppedError.__doc__)
         waiting = _Waiting(addition, Future())
-        self._queue.put(waiting)
+        with self._door:  # what comes after the None that ends the thread would wait for ever
+            if self._is_stopping:
+                raise AppenderIsStoppedError(AppenderIsStoppedError.__doc__)
+            self._queue.put(waiting)
         return waiting.answer.result()
 
     def _run(self) -> None:
@@ -130,7 +133,7 @@ class Appender:
                 time.sleep(RETRY_SECONDS * attempt)
             except IntegrityError as error:
                 if attempt == ATTEMPTS_MAX - 1:
-                    _refuse(pending, error)
+                    self._append_each(pending, error)
             except Exception as error:
                 self._append_each(pending, error)
                 return

@@ -7,6 +7,7 @@ aggregate, version and kind.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any, Final
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from domain.relationship import RelationshipBegan, RelationshipEnded
 from domain.session import SessionRescheduled, SessionScheduled, SessionStatusSet
 from domain.value import Fact
 from ledger.keys import Keys
-from ledger.sealing import DataKey, open_sealed, seal, take_apart
+from ledger.sealing import DataKey, clear_part, open_authentic, open_sealed, seal, take_apart
 
 FACTS: Final[dict[str, type[Fact]]] = {
     fact.kind: fact
@@ -76,17 +77,13 @@ class Happening:
     fact: Fact
 
 
+_PLACE: Final = Struct(">q16sq").pack
+
+
 def place(clinic_id: int, aggregate_id: UUID, version: int, kind: str) -> bytes:
     """Where an entry's bytes belong; sealed in as associated data."""
-    return b"".join(
-        (
-            b"noteledger entry 1\0",
-            clinic_id.to_bytes(8, "big"),
-            aggregate_id.bytes,
-            version.to_bytes(8, "big"),
-            kind.encode(),
-        )
-    )
+    where = _PLACE(clinic_id, aggregate_id.bytes, version)
+    return b"noteledger entry 1\0" + where + kind.encode()
 
 
 def seal_fact(key: DataKey, at: bytes, fact: Fact, nonce: bytes | None = None) -> bytes:
@@ -99,12 +96,12 @@ def seal_fact(key: DataKey, at: bytes, fact: Fact, nonce: bytes | None = None) -
 
 def read_clear(kind: str, state: bytes) -> Fact:
     """The fact without its words: needs no key, and is all that the views read."""
-    return _fact(kind, take_apart(state).clear, b"null")
+    return _fact(kind, clear_part(state), b"null")
 
 
 def open_fact(secret: bytes, at: bytes, kind: str, state: bytes) -> Fact:
-    """The fact with its words."""
-    return _fact(kind, take_apart(state).clear, open_sealed(secret, at, state))
+    """The fact with its words, for a reader."""
+    return _fact(kind, clear_part(state), open_authentic(secret, at, state))
 
 
 def _fact(kind: str, clear: bytes, words: bytes) -> Fact:
@@ -144,12 +141,12 @@ class FactMapper(Mapper[UUID]):
         return StoredEvent(aggregate, version, fact.kind, seal_fact(key, at, fact))
 
     def to_domain_event(self, stored_event: StoredEvent) -> Happening:
-        """Open."""
+        """Open, and check the commitment: what is decided next stands on these facts."""
         aggregate, version = stored_event.originator_id, stored_event.originator_version
         assert isinstance(aggregate, UUID)
         at = place(self.clinic_id, aggregate, version, stored_event.topic)
         key_id = take_apart(stored_event.state).key_id
         secret = self.keys.for_opening(self.clinic_id, {key_id})[key_id]
-        return Happening(
-            aggregate, version, open_fact(secret, at, stored_event.topic, stored_event.state)
-        )
+        words = open_sealed(secret, at, stored_event.state)
+        fact = _fact(stored_event.topic, clear_part(stored_event.state), words)
+        return Happening(aggregate, version, fact)

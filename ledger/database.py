@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from eventsourcing.persistence import InterfaceError, OperationalError
 from eventsourcing.postgres import PostgresDatastore
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import ExecStatus
 from psycopg.rows import DictRow
 
 from domain.value import Caller
@@ -19,6 +21,13 @@ from domain.value import Caller
 APP_ROLE: Final = "noteledger_app"
 LEDGER_ROLE: Final = "ledger"
 """The role name under which the ledger itself writes the views."""
+
+
+_SET_CALLER_NAME: Final = b"noteledger_set_caller"
+_SET_CALLER: Final = (
+    b"SELECT set_config('noteledger.clinic_id', $1, false),"
+    b" set_config('noteledger.user_id', $2, false), set_config('noteledger.role', $3, false)"
+)
 
 
 class LedgerConnection(Connection[DictRow]):
@@ -56,8 +65,23 @@ class Datastore(PostgresDatastore):
             conn.autocommit = True
             conn.execute("SET ROLE noteledger_app")
             conn.execute("SET search_path TO views, ledger")
+            conn.pgconn.prepare(_SET_CALLER_NAME, _SET_CALLER)
 
         return after_connect
+
+    @contextmanager
+    def get_connection(self) -> Iterator[Connection[DictRow]]:
+        """A connection out of the pool.
+
+        Where one was lost, the server may have gone and come back: the others of the pool are
+        looked at before the next is handed out, or each of them would fail somebody in turn.
+        """
+        try:
+            with super().get_connection() as conn:
+                yield conn
+        except (OperationalError, InterfaceError):
+            self.pool.check()
+            raise
 
     @contextmanager
     def as_caller(self, caller: Caller) -> Iterator[Connection[DictRow]]:
@@ -79,10 +103,13 @@ def _set_caller(conn: Connection[Any], caller: tuple[int, int, str]) -> None:
     if conn.caller == caller:
         return
     conn.caller = None
-    conn.execute(
-        "SELECT set_config('noteledger.clinic_id', %s::text, false),"
-        " set_config('noteledger.user_id', %s::text, false),"
-        " set_config('noteledger.role', %s, false)",
-        caller,
-    )
+    # A request's first statement, sent by libpq itself: a cursor's would cost as much as a read.
+    values = [str(value).encode() for value in caller]
+    result = conn.pgconn.exec_prepared(_SET_CALLER_NAME, values)
+    if result.status != ExecStatus.TUPLES_OK:
+        # psycopg throws away all that is prepared (DEALLOCATE ALL) after each ROLLBACK.
+        conn.pgconn.prepare(_SET_CALLER_NAME, _SET_CALLER)
+        result = conn.pgconn.exec_prepared(_SET_CALLER_NAME, values)
+    if result.status != ExecStatus.TUPLES_OK:
+        raise OperationalError("the connection does not take the caller's name")
     conn.caller = caller

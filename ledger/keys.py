@@ -95,7 +95,7 @@ class LocalKeyFile:
         name, nonce, sealed = wrapped[:16].hex(), wrapped[16:28], wrapped[28:]
         try:
             return AESGCM(self._keys[name]).decrypt(nonce, sealed, place)
-        except (InvalidTag, KeyError):
+        except (InvalidTag, KeyError, ValueError):  # ValueError: less than a nonce
             raise KeyDoesNotUnwrapError(KeyDoesNotUnwrapError.__doc__) from None
 
 

@@ -17,7 +17,7 @@ from ledger.database import Datastore
 from ledger.entry import Addition, Attachment, Claim, NewEntry
 from ledger.ids import Ids
 from ledger.keys import Keys
-from ledger.sealing import digest, open_sealed, seal, take_apart
+from ledger.sealing import digest, key_id_bytes, open_sealed, seal, take_apart
 from ledger.store import Recorder
 
 DECISIONS_MAX: Final = 50
@@ -128,11 +128,12 @@ class Ledger:
 
     def open(self, clinic_id: int, sealed: Sequence[SealedEntry]) -> list[Fact]:
         """The entries' facts with their words, in the given order."""
-        key_ids = [take_apart(entry.state).key_id for entry in sealed]
-        secrets = self._keys.for_opening(clinic_id, set(key_ids))
+        key_ids = [key_id_bytes(entry.state) for entry in sealed]
+        named = {key_id: UUID(bytes=key_id) for key_id in set(key_ids)}
+        secrets = self._keys.for_opening(clinic_id, set(named.values()))
         return [
             open_fact(
-                secrets[key_id],
+                secrets[named[key_id]],
                 place(clinic_id, entry.aggregate_id, entry.version, entry.kind),
                 entry.kind,
                 entry.state,

@@ -87,7 +87,7 @@ class Recorder(ApplicationRecorder):
                 [event.topic for event in stored_events],
                 [event.state for event in stored_events],
             )
-        return range(first, first + count)
+        return list(range(first, first + count))
 
     def select_events(
         self,

@@ -18,6 +18,7 @@ from ledger import schema
 from ledger.database import APP_ROLE
 from projections.rebuild import VIEWS
 from runtime.settings import ENV_PREFIX, Settings, env_name
+from runtime.told import ToldError
 
 SERVER_VERSION_MIN: Final = 15
 CONNECT_SECONDS_MAX: Final = 10
@@ -42,7 +43,7 @@ class Finding(NamedTuple):
     mend: str = ""
 
 
-class NotReadyError(Exception):
+class NotReadyError(ToldError):
     """The database is not ready for the program; the message says why and how to mend it."""
 
 
@@ -186,5 +187,6 @@ def _one(conn: Connection[Any], question: Any, params: dict[str, Any] | None = N
 
 
 def _one_line(error: psycopg.OperationalError) -> str:
-    """libpq's reason: names host and user, never a password."""
-    return " ".join(str(error).split()).rstrip(".")
+    """libpq's reason, without its question; names host and user, never a password."""
+    lines = (line.strip().rstrip(".") for line in str(error).splitlines())
+    return "; ".join(line for line in lines if line and not line.endswith("?"))

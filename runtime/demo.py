@@ -18,7 +18,7 @@ from ledger.ledger import Ledger
 from runtime.seed import OPERATOR, RECORD_TYPES
 
 CLINIC: Final = 1
-PASSWORD: Final = "noteledger-demo"  # noqa: S105: well known, and meant to be
+PASSWORD: Final = "noteledger-demo"  # noqa: S105 (well known, and meant to be)
 SESSION_MINUTES: Final = 50
 
 
@@ -92,7 +92,7 @@ def may_seed_demo(datastore: Datastore, ledger: Ledger) -> bool:
 
 def seed_demo(ledger: Ledger, accounts: Accounts, at: datetime) -> None:
     """Record what is not there yet, the people in the order of the list; then the log-ins."""
-    for kind, number, command in _commands(at):
+    for kind, number, command in commands(at):
         if ledger.state(CLINIC, kind, number) is None:
             ledger.record(CLINIC, kind, number, command)
     taken = {login for login, _ in accounts.all(CLINIC)}
@@ -110,9 +110,7 @@ def demo_logins(accounts: Accounts) -> list[str]:
     return [
         login
         for login, account in accounts.all(CLINIC)
-        if (login, account.user_id) in own
-        and account.password_hash
-        and account.disabled_at is None
+        if (login, account.user_id) in own and account.password_hash and account.disabled_at is None
     ]
 
 
@@ -127,7 +125,8 @@ def _aggregates() -> Iterator[tuple[Kind, int]]:
         yield Kind.SESSION, session.session_id
 
 
-def _commands(at: datetime) -> Iterator[tuple[Kind, int, Any]]:
+def commands(at: datetime) -> Iterator[tuple[Kind, int, Any]]:
+    """All that the demo records in a ledger that starts now, in its order."""
     about: dict[str, Any] = {"by": OPERATOR, "at": at}
     for user_id, role, full_name, _ in PEOPLE:
         person = PutPerson(**about, user_id=user_id, role=role, full_name=full_name)

@@ -11,9 +11,10 @@ from ledger.database import Datastore
 from ledger.keys import KeyDoesNotUnwrapError, KeyIsMissingError, Keys, LocalKeyFile
 from runtime.checks import Finding, Level
 from runtime.settings import Settings
+from runtime.told import ToldError
 
 
-class KeyFileIsWrongError(Exception):
+class KeyFileIsWrongError(ToldError):
     """The key file is missing, broken, or another database's; the message says which."""
 
 

@@ -9,17 +9,21 @@ from ledger.accounts import (
     PASSWORD_CHARS_MAX,
     PASSWORD_CHARS_MIN,
     LoginIsTaken,
-    LoginIsUnknown,
     PasswordIsTooShort,
 )
 from runtime.seed import OPERATOR
+from runtime.told import ToldError
 from runtime.wiring import System
 
 LOGIN_CHARS_MAX: Final = 150
 
 
-class LoginIsWrong(Exception):
+class LoginIsWrong(ToldError):
     """A log-in name has between 1 and 150 characters, none of them a colon, a slash or a blank."""
+
+
+class ClinicIsUnknown(ToldError):
+    """There is no such clinic; `noteledger clinic add` adds one."""
 
 
 class LogIn(NamedTuple):
@@ -33,32 +37,49 @@ class LogIn(NamedTuple):
 
 
 def log_in(login: str, role: Role, user_id: int | None) -> LogIn:
-    """`anna` is clinic 1's, `2/anna` clinic 2's. Raises LoginIsWrong."""
-    clinic, slash, name = login.rpartition("/")
-    is_right = clinic.isascii() and clinic.isdigit() and len(clinic) <= 15 if slash else True
+    """What is asked for. Raises LoginIsWrong."""
+    clinic_id, name = _clinic_and_name(login)
     # RFC 7617: a colon ends the name in Basic credentials.
-    if not is_right or not 0 < len(name) <= LOGIN_CHARS_MAX or not _is_plain(name):
-        raise LoginIsWrong(LoginIsWrong.__doc__)
-    return LogIn(login, int(clinic) if slash else 1, name, role, user_id)
+    is_plain = name.isprintable() and not any(char.isspace() or char == ":" for char in name)
+    if not 0 < len(name) <= LOGIN_CHARS_MAX or not is_plain:
+        raise LoginIsWrong
+    return LogIn(login, clinic_id, name, role, user_id)
 
 
-def add_user(system: System, asked: LogIn, full_name: str | None, password: str) -> int:
+def _clinic_and_name(login: str) -> tuple[int, str]:
+    """`anna` is clinic 1's, `2/anna` clinic 2's."""
+    clinic, slash, name = login.rpartition("/")
+    if not slash:
+        return 1, name
+    if not clinic.isascii() or not clinic.isdigit() or len(clinic) > 15:
+        raise LoginIsWrong
+    return int(clinic), name
+
+
+def add_user(system: System, asked: LogIn, password: str) -> int:
     """A log-in with a password; the user's id.
 
     The person comes first: a crash in between leaves somebody without a log-in, never a log-in
-    of nobody. Raises LoginIsTaken, LoginIsUnknown, PasswordIsTooShort, RoleIsFixed.
+    of nobody. Raises LoginIsTaken, ClinicIsUnknown, PasswordIsTooShort, RoleIsFixed.
     """
     if not PASSWORD_CHARS_MIN <= len(password) <= PASSWORD_CHARS_MAX:
         raise PasswordIsTooShort
-    user_id = _person(system, asked, full_name)
+    user_id = _person(system, asked)
     system.parts.accounts.add_user(asked.login, asked.role, user_id, password)
     return user_id
 
 
 def add_token(system: System, asked: LogIn) -> tuple[int, str]:
     """A program's log-in; the user's id, and the Basic password, which nobody can show again."""
-    user_id = _person(system, asked, None)
+    user_id = _person(system, asked)
     return user_id, system.parts.accounts.add_token(asked.login, asked.role, user_id)
+
+
+def disable(system: System, login: str) -> None:
+    """Shut a log-in out. Raises LoginIsWrong, ClinicIsUnknown, LoginIsUnknown."""
+    clinic_id, _ = _clinic_and_name(login)
+    require_clinic(system, clinic_id)
+    system.parts.accounts.disable(login, system.parts.clock())
 
 
 def clinics(system: System) -> list[int]:
@@ -83,28 +104,32 @@ def list_log_ins(system: System) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def _person(system: System, asked: LogIn, full_name: str | None) -> int:
+def require_clinic(system: System, clinic_id: int) -> None:
+    """Raises ClinicIsUnknown."""
+    if clinic_id not in clinics(system):
+        raise ClinicIsUnknown
+
+
+def _person(system: System, asked: LogIn) -> int:
     """The id of the person who logs in, registered under the log-in name where there is none."""
-    if asked.clinic_id not in clinics(system):
-        raise LoginIsUnknown(f"There is no clinic {asked.clinic_id}.")
+    require_clinic(system, asked.clinic_id)
     accounts, ledger = system.parts.accounts, system.parts.ledger
     if asked.name.casefold() in {login.casefold() for login, _ in accounts.all(asked.clinic_id)}:
         raise LoginIsTaken
-    user_id = accounts.next_user_id() if asked.user_id is None else asked.user_id
+    user_id = asked.user_id or accounts.next_user_id()
     person: Person | None = ledger.state(asked.clinic_id, Kind.PERSON, user_id)
+    while person and asked.user_id is None:  # somebody was given this id by hand
+        user_id = accounts.next_user_id()
+        person = ledger.state(asked.clinic_id, Kind.PERSON, user_id)
     if person is None:
         command = PutPerson(
             by=OPERATOR,
             at=system.parts.clock(),
             user_id=user_id,
             role=asked.role,
-            full_name=full_name or asked.name,
+            full_name=asked.name,
         )
         ledger.record(asked.clinic_id, Kind.PERSON, user_id, command)
     elif person.role is not asked.role:
         raise RoleIsFixed("role")
     return user_id
-
-
-def _is_plain(name: str) -> bool:
-    return name.isprintable() and not any(char.isspace() or char in ":/" for char in name)

@@ -19,7 +19,7 @@ QUIET: Final = ("eventsourcing", "psycopg", "psycopg.pool")
 class WithoutWords(logging.Formatter):
     """Writes an exception, and those that led to it, as their kinds and places in the source."""
 
-    def formatException(  # noqa: N802: the library's name
+    def formatException(  # noqa: N802 (the library's name)
         self,
         ei: tuple[type[BaseException], BaseException, TracebackType | None]
         | tuple[None, None, None],
@@ -52,9 +52,7 @@ def set_up() -> None:
     threading.excepthook = _thread_crashed
 
 
-def _crashed(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     log.critical("crashed", exc_info=(kind, error, trace))
 
 

@@ -12,17 +12,18 @@ from ledger import schema
 from projections.rebuild import VIEWS, Progress, lay_missing, rebuild
 from projections.view import View
 from runtime.checks import CONNECT_SECONDS_MAX
+from runtime.told import ToldError
 
 
-class OwnerIsNeededError(Exception):
+class OwnerIsNeededError(ToldError):
     """This is the owner's to do. Say in NOTELEDGER_OWNER_DATABASE_URL how the owner signs in."""
 
 
-class SchemaIsNewerError(Exception):
+class SchemaIsNewerError(ToldError):
     """A newer noteledger has laid this schema: run that one."""
 
 
-class ViewIsUnknown(Exception):
+class ViewIsUnknown(ToldError):
     """There is no such view."""
 
 
@@ -35,7 +36,7 @@ def as_owner(owner_url: str) -> Iterator[Connection[Any]]:
         try:
             yield conn
         except psycopg.errors.InsufficientPrivilege as error:
-            raise OwnerIsNeededError(OwnerIsNeededError.__doc__) from error
+            raise OwnerIsNeededError from error
 
 
 def lay(owner_url: str, progress: Progress) -> None:
@@ -45,7 +46,7 @@ def lay(owner_url: str, progress: Progress) -> None:
     """
     with as_owner(owner_url) as conn:
         if schema.version(conn) > schema.VERSION:
-            raise SchemaIsNewerError(SchemaIsNewerError.__doc__)
+            raise SchemaIsNewerError
         schema.lay(conn)
         lay_missing(conn, progress)
 

@@ -10,11 +10,12 @@ from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.value import Role
+from runtime.told import ToldError
 
 ENV_PREFIX: Final = "NOTELEDGER_"
 
 
-class SettingsAreWrongError(Exception):
+class SettingsAreWrongError(ToldError):
     """Some settings cannot be used; the message has a line for each, and quotes none of them."""
 
 
@@ -102,13 +103,19 @@ class Settings(BaseSettings):
     @field_validator("database_url", "owner_database_url")
     @classmethod
     def _is_a_libpq_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            try:
-                conninfo_to_dict(value.get_secret_value())
-            except ProgrammingError:  # its text may quote the password
-                raise ValueError(
-                    "not a libpq URL, such as postgresql://user:password@host:5432/database"
-                ) from None
+        if value is None:
+            return None
+        try:
+            found = conninfo_to_dict(value.get_secret_value())
+        except ProgrammingError:  # its text may quote the password
+            found = {"host": "@"}
+        # What a password leaves in other places, where it holds an @ or a colon as they are.
+        ports = str(found.get("port", "")).replace(",", "")
+        if "@" in str(found.get("host", "")) or (not ports.isdigit() and ports):
+            raise ValueError(
+                "not a libpq URL, such as postgresql://user:password@host:5432/database"
+                " (with special characters of the password percent-encoded)"
+            )
         return value
 
     @property

@@ -30,6 +30,11 @@ def markdown() -> str:
     return HEAD + "".join(lines)
 
 
+def variables() -> list[str]:
+    """The environment variables of all settings."""
+    return [env_name(name) for name in Settings.model_fields]
+
+
 def rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Variable, value and meaning of each setting; secrets stay secret."""
     for name, field in Settings.model_fields.items():

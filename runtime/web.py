@@ -6,6 +6,7 @@ what a crash leaves: everything that was acknowledged, and nothing half.
 """
 
 import errno
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from runtime import demo, owner, wiring
 from runtime.checks import require_ready
 from runtime.seed import clinics_to_seed, seed_record_types
 from runtime.settings import Settings
+from runtime.told import ToldError
 from runtime.wiring import System
 
 BACKLOG: Final = 2_048
@@ -29,7 +31,7 @@ ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 Say = Callable[[str], None]
 
 
-class CannotListenError(Exception):
+class CannotListenError(ToldError):
     """The address cannot be listened on; the message says why."""
 
 
@@ -85,7 +87,7 @@ def _why_not(settings: Settings, error: OSError) -> str:
         case OSError(errno=errno.EACCES):
             return f"You may not listen on {where}: ports below 1024 are the system's."
         case _:
-            return f"Cannot listen on {where}: {error.strerror}."
+            return f"Cannot listen on {where}: {os.strerror(error.errno or 0)}."
 
 
 def _say_where(settings: Settings, system: System, listener: socket.socket, say: Say) -> None:

@@ -23,10 +23,11 @@ from projections.references import References
 from projections.relationships import Relationships
 from projections.sessions import Sessions
 from projections.view import NoteRows
-from runtime.embedded import ServerAddress, attach_or_start, embedded_postgres
 from runtime.checks import require_ready
+from runtime.embedded import ServerAddress, attach_or_start, embedded_postgres
 from runtime.key_file import open_key_file, require_right_key
 from runtime.settings import Settings
+from runtime.told import ToldError
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class System:
     parts: Parts
 
 
-class NothingIsHereError(Exception):
+class NothingIsHereError(ToldError):
     """The state directory holds no database: start `noteledger serve` there, or name another one."""
 
     def __init__(self, state: Path) -> None:

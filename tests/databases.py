@@ -72,13 +72,16 @@ def server_with_schema() -> Iterator[ServerAddress]:
 
 
 @contextmanager
-def fresh_database(server: ServerAddress) -> Iterator[Database]:
-    """A database of its own, dropped afterwards with whoever is still connected."""
+def fresh_database(server: ServerAddress, template: str = TEMPLATE) -> Iterator[Database]:
+    """A database of its own, dropped afterwards with whoever is still connected.
+
+    To the template nobody is connected meanwhile.
+    """
     name = f"t{next(_NUMBERS)}"
     with owner_of(_elsewhere(server.owner_url, "postgres")) as admin:
         fresh = Identifier(name)
         admin.execute(
-            SQL("CREATE DATABASE {} TEMPLATE {}").format(fresh, Identifier(TEMPLATE)),
+            SQL("CREATE DATABASE {} TEMPLATE {}").format(fresh, Identifier(template)),
         )
         try:
             yield Database(_elsewhere(server.owner_url, name), _elsewhere(server.app_url, name))

@@ -1,0 +1,73 @@
+"""The busiest routes, read by hand: look-ups and saves.
+
+FastAPI declares and documents them like all others. At run time its solver of dependencies would
+cost such a request more than the database does (tests/benchmarks), so these routes fill their
+parameters themselves: parts and caller, and what `given` reads of the request.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
+
+from api.auth import the_caller
+from api.given import if_version
+from api.parts import Parts
+from api.problems import BadRequest
+
+Given = Callable[[Request, Parts], Awaitable[Mapping[str, Any]]]
+
+
+def lean(given: Given) -> type[APIRoute]:
+    """A class of routes whose endpoints take `parts`, `caller` and what `given` reads."""
+
+    class LeanRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            endpoint = self.endpoint
+
+            async def handle(request: Request) -> Response:
+                parts: Parts = request.app.state.parts
+                caller = await the_caller(request)
+                arguments = await given(request, parts)
+                answer: Response = await run_in_threadpool(
+                    endpoint, parts=parts, caller=caller, **arguments
+                )
+                return answer
+
+            return handle
+
+    return LeanRoute
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+async def json_body(request: Request, model: type[Body]) -> Body:
+    """The body as the model has it; refused as FastAPI refuses it."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise BadRequest(415, "The body of this request is application/json.")
+    try:
+        value = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        raise BadRequest(400, "The body is not JSON.", "body") from None
+    try:
+        return model.model_validate(value)
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False, include_input=False, include_context=False)
+        located = [{**error, "loc": ("body", *error["loc"])} for error in errors]
+        raise RequestValidationError(located) from None
+
+
+async def save_headers(request: Request) -> dict[str, Any]:
+    """What a save may bring besides its body."""
+    headers = request.headers
+    return {
+        "if_version": await if_version(headers.get("if-match")),
+        "idempotency_key": headers.get("idempotency-key"),
+    }

@@ -1,0 +1,275 @@
+"""The command line. Each command imports what it runs when it runs, so that `--help` is quick."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from runtime import VERSION, logs
+from runtime.told import ToldError, sentence
+
+app = typer.Typer(
+    help="An event-sourced ledger of clinical notes. `noteledger settings` lists what can be set.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+user = typer.Typer(help="Log-ins of people.", no_args_is_help=True)
+token = typer.Typer(help="Log-ins of programs.", no_args_is_help=True)
+clinic = typer.Typer(help="Clinics, each with a ledger of its own.", no_args_is_help=True)
+directory = typer.Typer(help="People, relationships and sessions.", no_args_is_help=True)
+app.add_typer(user, name="user")
+app.add_typer(token, name="token")
+app.add_typer(clinic, name="clinic")
+app.add_typer(directory, name="directory")
+
+State = Annotated[
+    Path | None,
+    typer.Option(help="Directory of the embedded database and the key file.", show_default=False),
+]
+Name = Annotated[str, typer.Argument(help="Log-in name; 2/NAME is one of clinic 2.")]
+RoleName = Literal["therapist", "auditor", "administrator", "ml", "client"]
+Role = Annotated[RoleName, typer.Option(help="What the log-in may be used for.")]
+UserId = Annotated[
+    int | None,
+    typer.Option(min=1, max=2**53 - 1, help="Id in the directory. Default: a new one."),
+]
+
+
+class PasswordIsMissing(ToldError):
+    """Write the password on standard input: one line of UTF-8 text."""
+
+
+@app.callback(invoke_without_command=True)
+def noteledger(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """What is common to all commands."""
+    if version:
+        typer.echo(f"noteledger {VERSION}")
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    state: State = None,
+) -> None:
+    """Run the service; SIGTERM or Ctrl-C ends it in order."""
+    from runtime.settings import load_settings
+
+    settings = load_settings(host=host, port=port, state=state)
+    from runtime import web  # after the settings: a wrong one is told at once
+
+    web.serve(settings, typer.echo)
+
+
+@app.command()
+def migrate(state: State = None) -> None:
+    """Bring the database's schema to this version, as the owner; again at will."""
+    from runtime import owner
+    from runtime.bars import bar
+    from runtime.settings import load_settings
+    from runtime.wiring import attached_database
+
+    with attached_database(load_settings(state=state)) as address, bar("views") as progress:
+        owner.lay(address.owner_url, progress)
+    typer.echo("The schema is what this version needs.")
+
+
+@app.command()
+def rebuild(
+    view: Annotated[str | None, typer.Argument(help="Default: all views, one by one.")] = None,
+    state: State = None,
+) -> None:
+    """Build a view anew from the ledger, while the service runs."""
+    from runtime import owner
+    from runtime.bars import bar
+    from runtime.settings import load_settings
+    from runtime.wiring import attached_database
+
+    views = owner.views_named(view)
+    with attached_database(load_settings(state=state)) as address:
+        for one in views:
+            with bar(one.name, owner.entry_count(address.owner_url)) as progress:
+                owner.rebuild_view(address.owner_url, one, progress)
+            typer.echo(f"{one.name} is rebuilt.")
+
+
+@app.command()
+def check(state: State = None) -> None:
+    """Say what is wrong with settings, database and key file, and how to mend it."""
+    from runtime.checks import Level
+    from runtime.checkup import findings
+    from runtime.settings import load_settings
+
+    is_wrong = False
+    for level, subject, said, mend in findings(load_settings(state=state)):
+        is_wrong |= level is Level.WRONG
+        typer.echo(f"{level.value:8}{subject:10}{said}" + (f"\n{'':18}{mend}" if mend else ""))
+    raise typer.Exit(1 if is_wrong else 0)
+
+
+@app.command()
+def settings(
+    state: State = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The page of docs/.")] = False,
+) -> None:
+    """Show what can be set, and what is set now; never a secret."""
+    from runtime import settings_page
+    from runtime.settings import load_settings
+
+    if markdown:
+        typer.echo(settings_page.markdown(), nl=False)
+        return
+    _show_table(("setting", "now", "meaning"), settings_page.rows(load_settings(state=state)))
+
+
+@user.command("add")
+def add_user(name: Name, role: Role, user_id: UserId = None, state: State = None) -> None:
+    """Let a person in; the password is asked for, or read from standard input."""
+    from domain import value
+    from runtime import log_ins
+    from runtime.settings import load_settings
+    from runtime.wiring import attached_system
+
+    asked = log_ins.log_in(name, value.Role(role), user_id)
+    settings, password = load_settings(state=state), _password()
+    with attached_system(settings) as system:
+        number = log_ins.add_user(system, asked, password)
+    typer.echo(f"{name} logs in as user {number}, {role}.")
+
+
+@user.command("list")
+def list_users(state: State = None) -> None:
+    """Show all log-ins, those of programs, too."""
+    from runtime import log_ins
+    from runtime.settings import load_settings
+    from runtime.wiring import attached_system
+
+    with attached_system(load_settings(state=state)) as system:
+        rows = log_ins.list_log_ins(system)
+    _show_table(("log-in", "user", "role", "by", "state"), rows)
+
+
+@user.command("disable")
+def disable_user(name: Name, state: State = None) -> None:
+    """Shut a log-in out, and end its sessions; what it wrote stays."""
+    from runtime import log_ins
+    from runtime.settings import load_settings
+    from runtime.wiring import attached_system
+
+    with attached_system(load_settings(state=state)) as system:
+        log_ins.disable(system, name)
+    typer.echo(f"{name} is shut out.")
+
+
+@token.command("create")
+def create_token(name: Name, role: Role, user_id: UserId = None, state: State = None) -> None:
+    """Let a program in; prints its Basic password, which is never shown again."""
+    from domain import value
+    from runtime import log_ins
+    from runtime.settings import load_settings
+    from runtime.wiring import attached_system
+
+    asked = log_ins.log_in(name, value.Role(role), user_id)
+    with attached_system(load_settings(state=state)) as system:
+        number, password = log_ins.add_token(system, asked)
+    typer.echo(f"{name} logs in as user {number}, {role}. Its password, this once:", err=True)
+    typer.echo(password)
+
+
+@clinic.command("add")
+def add_clinic(state: State = None) -> None:
+    """Open the next clinic's ledger, with the record types that a new one starts with."""
+    from runtime import owner, wiring
+    from runtime.checks import require_ready
+    from runtime.seed import seed_record_types
+    from runtime.settings import load_settings
+
+    settings = load_settings(state=state)
+    with wiring.attached_database(settings) as address:
+        require_ready(address.app_url)
+        with wiring.build(settings, address.app_url) as system:
+            number = owner.add_clinic(address.owner_url)
+            seed_record_types(system.parts.ledger, number, system.parts.clock())
+    typer.echo(f"Clinic {number} is open; its log-ins are {number}/NAME.")
+
+
+@directory.command("import")
+def import_directory(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    clinic: Annotated[int, typer.Option(min=1, help="Whose directory it is.")] = 1,
+    state: State = None,
+) -> None:
+    """Take in people, relationships and sessions from a CSV file (UTF-8, commas); again at will.
+
+    Each row is one entry, in any order. Nothing is recorded where anything is wrong. Columns, by kind:
+
+    user: id, full_name, role (therapist, auditor, administrator, ml)
+
+    client: id, full_name
+
+    relationship: id, therapist_user_id, client_user_id, is_active (true where empty)
+
+    session: id, therapist_user_id, client_user_id, therapist_client_id (the relationship's id),
+    session_start_time, session_end_time (as 2026-03-02T09:00:00+01:00), event_status (Scheduled,
+    Cancelled, Completed, Therapist Summary Notes, Reviewed; where empty, it stays)
+    """
+    from runtime import directory_csv, directory_import, log_ins
+    from runtime.bars import bar
+    from runtime.settings import load_settings
+    from runtime.wiring import attached_system
+
+    lines = directory_csv.read(file)
+    with attached_system(load_settings(state=state)) as system:
+        log_ins.require_clinic(system, clinic)
+        work = (system.parts.ledger, clinic, lines, system.parts.clock())
+        with bar("checked", len(lines)) as progress:
+            directory_import.check(*work, progress)
+        with bar("recorded", len(lines)) as progress:
+            news = directory_import.record(*work, progress)
+    typer.echo(f"{len(lines)} rows: {news} recorded, {len(lines) - news} held already.")
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return asked
+    try:
+        password = sys.stdin.buffer.readline().decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise PasswordIsMissing from None
+    if not password:
+        raise PasswordIsMissing
+    return password
+
+
+def _show_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table, markup=False)
+
+
+def main() -> None:
+    """Run the command; what an operator can mend is said in a sentence."""
+    try:
+        app(prog_name="noteledger")
+    except Exception as error:
+        told = sentence(error)
+        if told is None:
+            raise
+        typer.echo(f"noteledger: {told}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    logs.set_up()
+    main()

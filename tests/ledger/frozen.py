@@ -1,0 +1,195 @@
+"""What every shape that was ever stored must read as; `frozen.json` holds the bytes.
+
+The bytes are made once, with a fixed key, nonce and place, and never again: `python -m
+tests.ledger.frozen` adds those of new samples and touches none that are there. When a shape is
+followed by another, its sample stays here and its fact becomes what the old bytes read as.
+"""
+
+import json
+from pathlib import Path
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from domain.note_facts import Meaning
+from domain.person import PersonRegistered, PersonRenamed, PersonWords
+from domain.record_type import RecordTypeDefined, RecordTypeRetired
+from domain.relationship import RelationshipBegan, RelationshipEnded
+from domain.session import EventStatus, SessionRescheduled, SessionScheduled, SessionStatusSet
+from domain.value import PSYCHOTHERAPY, Fact, Kind, Role, aggregate_id
+from ledger.codec import place, seal_fact
+from ledger.sealing import DataKey
+from tests.samples import (
+    ADAM,
+    ALMA,
+    ALMA_TREATS_CLARA,
+    CLARA,
+    CLINIC,
+    LETTER,
+    ML,
+    NOON,
+    NOTE,
+    PROGRESS,
+    SESSION,
+    X_RAY,
+    after,
+    amended,
+    approved,
+    drafted,
+    soft_deleted,
+    withdrawn,
+)
+
+FILE: Final = Path(__file__).with_suffix(".json")
+KEY: Final = DataKey(
+    UUID("6e6f7465-6c65-4467-8572-000000000001"), bytes.fromhex("0123456789abcdef" * 4)
+)
+NONCE: Final = bytes.fromhex("00112233445566778899aabb")
+
+
+class Sample(NamedTuple):
+    """A stored name, the aggregate and version that its bytes belong to, and what they read as."""
+
+    kind: str
+    aggregate: UUID
+    version: int
+    fact: Fact
+
+    @property
+    def place(self) -> bytes:
+        """Where the bytes belong."""
+        return place(CLINIC, self.aggregate, self.version, self.kind)
+
+
+def _now(aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
+    """Of a shape that is still written."""
+    return Sample(fact.kind, aggregate_id(aggregate, number), version, fact)
+
+
+_SCHEDULED: Final = SessionScheduled(
+    by=ALMA,
+    at=NOON,
+    session_id=SESSION,
+    client_user_id=CLARA.user_id,
+    therapist_user_id=ALMA.user_id,
+    therapist_client_id=ALMA_TREATS_CLARA,
+    starts_at=after(60),
+    ends_at=after(110),
+    event_status=EventStatus.COMPLETED,
+)
+_RESCHEDULED: Final = SessionRescheduled(
+    by=ALMA,
+    at=NOON,
+    session_id=SESSION,
+    client_user_id=CLARA.user_id,
+    starts_at=after(120),
+    ends_at=after(170),
+)
+_STATUS_SET: Final = SessionStatusSet(
+    by=ALMA,
+    at=NOON,
+    session_id=SESSION,
+    client_user_id=CLARA.user_id,
+    event_status=EventStatus.SUMMARY_NOTES,
+)
+_REGISTERED: Final = PersonRegistered(
+    by=ADAM,
+    at=NOON,
+    user_id=CLARA.user_id,
+    role=Role.CLIENT,
+    words=PersonWords(full_name="Clara Claes"),
+)
+_RENAMED: Final = PersonRenamed(
+    by=ADAM, at=NOON, user_id=CLARA.user_id, words=PersonWords(full_name="Clára Cools 🌱")
+)
+_BEGAN: Final = RelationshipBegan(
+    by=ADAM,
+    at=NOON,
+    therapist_client_id=ALMA_TREATS_CLARA,
+    therapist_user_id=ALMA.user_id,
+    client_user_id=CLARA.user_id,
+)
+_ENDED: Final = RelationshipEnded.model_validate(_BEGAN.model_dump())
+_DEFINED: Final = RecordTypeDefined(
+    by=ADAM, at=NOON, record_type=PROGRESS, name="Progress note", description="How it goes."
+)
+_RETIRED: Final = RecordTypeRetired(by=ADAM, at=NOON, record_type=PROGRESS)
+
+SAMPLES: Final[dict[str, Sample]] = {
+    "a draft": _now(Kind.NOTE, NOTE, 1, drafted()),
+    "a draft with everything": _now(
+        Kind.NOTE,
+        NOTE,
+        2,
+        drafted(
+            'slept "well" — 8 h\n🌱',
+            at=after(1),
+            dated=NOON.fromisoformat("2026-03-01T23:30:00.123456+01:00"),
+            therapist_session_id=SESSION,
+            is_override=False,
+            files=(X_RAY, LETTER),
+            attachments=("1" * 64, "2" * 64),
+        ),
+    ),
+    "a draft whose words are gone": _now(
+        Kind.NOTE, NOTE, 3, drafted().model_copy(update={"words": None})
+    ),
+    "a psychotherapy note": _now(Kind.NOTE, 2, 1, drafted(note_id=2, record_type=PSYCHOTHERAPY)),
+    "an ML draft": _now(
+        Kind.SOAP_NOTE,
+        NOTE,
+        1,
+        drafted("S: well.", ml_text="S: well.", by=ML, sender_role=Role.ML, is_override=False),
+    ),
+    "an approval": _now(
+        Kind.SOAP_NOTE,
+        NOTE,
+        2,
+        approved(
+            "S: badly.",
+            ml_text="S: well.",
+            is_override=True,
+            signature="c2ln",
+            signer_name="Alma Arends",
+            meaning=Meaning.APPROVAL,
+        ),
+    ),
+    "a deletion": _now(Kind.NOTE, NOTE, 4, soft_deleted("wrong client")),
+    "a deletion without a word": _now(Kind.NOTE, 2, 2, soft_deleted(note_id=2)),
+    "an amendment": _now(Kind.NOTE, NOTE, 5, amended(1, "slept badly", "misheard")),
+    "a withdrawal": _now(Kind.NOTE, NOTE, 6, withdrawn(1, "misheard")),
+    "a session": _now(Kind.SESSION, SESSION, 1, _SCHEDULED),
+    "a session of shape 1": Sample(
+        "session-scheduled/1",
+        aggregate_id(Kind.SESSION, SESSION),
+        1,
+        _SCHEDULED.model_copy(update={"event_status": EventStatus.SCHEDULED}),
+    ),
+    "a session at another time": _now(Kind.SESSION, SESSION, 2, _RESCHEDULED),
+    "a session further on": _now(Kind.SESSION, SESSION, 3, _STATUS_SET),
+    "a person": _now(Kind.PERSON, CLARA.user_id, 1, _REGISTERED),
+    "a new name": _now(Kind.PERSON, CLARA.user_id, 2, _RENAMED),
+    "a relationship": _now(Kind.RELATIONSHIP, ALMA_TREATS_CLARA, 1, _BEGAN),
+    "the end of it": _now(Kind.RELATIONSHIP, ALMA_TREATS_CLARA, 2, _ENDED),
+    "a record type": _now(Kind.RECORD_TYPE, PROGRESS, 1, _DEFINED),
+    "a retired record type": _now(Kind.RECORD_TYPE, PROGRESS, 2, _RETIRED),
+}
+
+
+def stored_bytes() -> dict[str, bytes]:
+    """The frozen bytes, by the name of their sample."""
+    kept: dict[str, str] = json.loads(FILE.read_text())
+    return {name: bytes.fromhex(stored) for name, stored in kept.items()}
+
+
+def _freeze_what_is_new() -> None:
+    frozen = stored_bytes()
+    for name, sample in SAMPLES.items():
+        if name not in frozen:
+            assert sample.kind == sample.fact.kind, "only what is written today can be frozen today"
+            frozen[name] = seal_fact(KEY, sample.place, sample.fact, NONCE)
+    kept = {name: stored.hex() for name, stored in frozen.items()}
+    FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    _freeze_what_is_new()
