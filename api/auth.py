@@ -4,10 +4,13 @@ What was found is kept for two seconds in the process, so that a busy caller cos
 a disabled account or an ended session stops working within that time in every process.
 """
 
+import asyncio
 import base64
 import binascii
 import threading
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Final
 
@@ -31,6 +34,7 @@ class CallerCache:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._callers: TTLCache[bytes, Caller] = TTLCache(10_000, SECONDS_KEPT)
+        self._asked: dict[bytes, asyncio.Future[Caller | None]] = {}
 
     def get(self, digest: bytes) -> Caller | None:
         """The caller, if looked up a moment ago."""
@@ -41,6 +45,21 @@ class CallerCache:
         """Keep for a moment."""
         with self._lock:
             self._callers[digest] = caller
+
+    async def look_up(self, digest: bytes, find: Callable[[], Caller | None]) -> Caller | None:
+        """Find out in a thread; who comes with the same credential meanwhile waits for the same answer.
+
+        So a crowd of a caller's own requests is one log-in, and not a hail of them to be throttled.
+        """
+        asked = self._asked.get(digest)
+        if asked is None:
+            asked = asyncio.ensure_future(run_in_threadpool(find))
+            self._asked[digest] = asked
+            asked.add_done_callback(lambda _: self._asked.pop(digest, None))
+        caller = await asyncio.shield(asked)
+        if caller is not None:
+            self.put(digest, caller)
+        return caller
 
     def forget(self, digest: bytes) -> None:
         """Look up again next time."""
@@ -58,8 +77,7 @@ async def the_caller(request: Request) -> Caller:
     parts: Parts = request.app.state.parts
     cache: CallerCache = request.app.state.caller_cache
     authorization = request.headers.get("authorization")
-    cookie = request.cookies.get(cookie_name(parts))
-    credential = authorization or cookie
+    credential = authorization or request.cookies.get(cookie_name(parts))
     if not credential:
         if parts.anonymous:
             return parts.anonymous
@@ -67,19 +85,20 @@ async def the_caller(request: Request) -> Caller:
     digest = sha256(credential.encode("utf-8", "surrogateescape")).digest()
     caller = cache.get(digest)
     if caller is None:
-        if authorization:
-            caller = await run_in_threadpool(_by_basic, parts, authorization)
-        else:
-            caller = await run_in_threadpool(
-                parts.accounts.session_caller, credential, parts.clock()
-            )
+        find = partial(_find, parts, authorization, credential)
+        caller = await cache.look_up(digest, find)
         if caller is None:
             raise BadRequest(401, "These credentials do not open anything, or no longer.")
-        cache.put(digest, caller)
     return caller
 
 
 TheCaller = Annotated[Caller, Depends(the_caller)]
+
+
+def _find(parts: Parts, authorization: str | None, credential: str) -> Caller | None:
+    if authorization:
+        return _by_basic(parts, authorization)
+    return parts.accounts.session_caller(credential, parts.clock())
 
 
 def _by_basic(parts: Parts, authorization: str) -> Caller | None:

@@ -19,7 +19,7 @@ from api.therapist_note_shapes import Given
 from domain.access import DirectoryAction, may_use_directory
 from domain.person import PutPerson
 from domain.record_type import PutRecordType
-from domain.refusals import NotPermitted, PersonIsUnknown
+from domain.refusals import NotPermitted, PersonIsUnknown, SessionEndsBeforeItStarts
 from domain.relationship import PutRelationship
 from domain.session import EventStatus, PutSession
 from domain.value import PSYCHOTHERAPY, Caller, Kind, Role
@@ -350,7 +350,10 @@ def put_session(
         ends_at=body.session_end_time,
         **body.model_dump(exclude={"session_start_time", "session_end_time"}),
     )
-    response.status_code = _put(parts, caller, Kind.SESSION, session_id, command)
+    try:
+        response.status_code = _put(parts, caller, Kind.SESSION, session_id, command)
+    except SessionEndsBeforeItStarts:
+        raise SessionEndsBeforeItStarts("session_end_time") from None  # as the field is named here
     return _session(_one(parts.sessions.page(caller, 0, 1, only=session_id), "session"))
 
 

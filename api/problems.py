@@ -24,6 +24,8 @@ log = logging.getLogger("noteledger.api")
 
 MEDIA_TYPE: Final = "application/problem+json"
 THROTTLED_SECONDS: Final = 30
+CHALLENGE: Final = 'Basic realm="noteledger", charset="UTF-8"'
+"""Every 401 names a way to sign in (RFC 9110, section 15.5.2)."""
 _LIKE_A_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 STATUS: Final[dict[type[Refused], int]] = {
@@ -136,7 +138,8 @@ async def _refused(request: Request, refused: Exception) -> Response:
 async def _bad_request(request: Request, bad: Exception) -> Response:
     assert isinstance(bad, BadRequest)
     errors = [FieldProblem(field=bad.field, detail=bad.detail)] if bad.field else []
-    return problem(bad.status, bad.detail, errors)
+    headers = {"WWW-Authenticate": CHALLENGE} if bad.status == 401 else {}
+    return problem(bad.status, bad.detail, errors, headers=headers)
 
 
 async def _invalid(request: Request, invalid: Exception) -> Response:

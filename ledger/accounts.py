@@ -104,6 +104,8 @@ class Accounts:
     def disable(self, login: str, at: datetime) -> None:
         """Nobody signs in with it any more, and its sessions end. Raises LoginIsUnknown."""
         clinic_id, name = _clinic_and_name(login)
+        if not self._has_clinic(clinic_id):
+            raise LoginIsUnknown
         with self._datastore.get_connection() as conn, conn.transaction():
             row = conn.execute(
                 "UPDATE ledger.accounts SET disabled_at = %s"

@@ -65,6 +65,10 @@ class Datastore(PostgresDatastore):
             conn.autocommit = True
             conn.execute("SET ROLE noteledger_app")
             conn.execute("SET search_path TO views, ledger")
+            # Our statements look things up by keys: the first plan is as good as any, and planning
+            # one with row-level security costs several times its execution.
+            conn.execute("SET plan_cache_mode TO force_generic_plan")
+            conn.prepare_threshold = 0
             conn.pgconn.prepare(_SET_CALLER_NAME, _SET_CALLER)
 
         return after_connect

@@ -128,7 +128,7 @@ class Recorder(ApplicationRecorder):
             rows = cursor.execute(
                 "SELECT aggregate_id, version, kind, state, position FROM ledger.entries"
                 " WHERE clinic_id = %(clinic_id)s AND position > %(after)s"
-                " AND (%(stop)s::bigint IS NULL OR position <= %(stop)s)"
+                " AND position <= coalesce(%(stop)s::bigint, 9223372036854775807)"
                 " AND (cardinality(%(topics)s::text[]) = 0 OR kind = ANY(%(topics)s))"
                 " ORDER BY position LIMIT %(limit)s",
                 {
@@ -164,15 +164,15 @@ class Recorder(ApplicationRecorder):
 _FORWARDS: Final = """
     SELECT aggregate_id, version, kind, state FROM ledger.entries
     WHERE clinic_id = %(clinic_id)s AND aggregate_id = %(aggregate_id)s
-    AND (%(gt)s::bigint IS NULL OR version > %(gt)s)
-    AND (%(lte)s::bigint IS NULL OR version <= %(lte)s)
+    AND version > coalesce(%(gt)s::bigint, -1)
+    AND version <= coalesce(%(lte)s::bigint, 9223372036854775807)
     ORDER BY version LIMIT %(limit)s
 """
 _BACKWARDS: Final = """
     SELECT aggregate_id, version, kind, state FROM ledger.entries
     WHERE clinic_id = %(clinic_id)s AND aggregate_id = %(aggregate_id)s
-    AND (%(gt)s::bigint IS NULL OR version > %(gt)s)
-    AND (%(lte)s::bigint IS NULL OR version <= %(lte)s)
+    AND version > coalesce(%(gt)s::bigint, -1)
+    AND version <= coalesce(%(lte)s::bigint, 9223372036854775807)
     ORDER BY version DESC LIMIT %(limit)s
 """
 

@@ -39,7 +39,8 @@ CREATE TABLE history (
 );
 CREATE UNIQUE INDEX ON history (clinic_id, kind, note_id, version);
 CREATE INDEX ON history (clinic_id, client_user_id, kind, record_type, position);
-CREATE INDEX ON history (clinic_id, client_user_id, kind, record_type, updated_at, position);
+CREATE INDEX ON history (clinic_id, client_user_id, record_type, updated_at, position)
+    WHERE kind = 'soap-note';
 GRANT SELECT, INSERT, UPDATE, DELETE ON history TO noteledger_app;
 ALTER TABLE history ENABLE ROW LEVEL SECURITY;
 CREATE POLICY written_by_the_ledger ON history TO noteledger_app
@@ -246,7 +247,7 @@ _PAGE: Final = """
     LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position
     LEFT JOIN sessions s ON s.clinic_id = h.clinic_id AND s.session_id = h.therapist_session_id
     WHERE h.clinic_id = %(clinic_id)s AND h.kind = %(kind)s
-    AND (%(before)s::bigint IS NULL OR h.position < %(before)s)
+    AND h.position < coalesce(%(before)s::bigint, 9223372036854775807)
     ORDER BY h.position DESC LIMIT %(limit)s
 """
 _NEWEST: Final = """

@@ -84,7 +84,8 @@ class RecordTypes:
             return cursor.execute(
                 "SELECT record_type, name, description, is_active, version FROM record_types"
                 " WHERE clinic_id = %(clinic_id)s AND is_active"
-                " AND (%(only)s::bigint IS NULL OR record_type = %(only)s)"
+                " AND record_type BETWEEN coalesce(%(only)s::bigint, 0)"
+                "  AND coalesce(%(only)s::bigint, 9223372036854775807)"
                 " ORDER BY record_type",
                 {"clinic_id": caller.clinic_id, "only": only},
             ).fetchall()

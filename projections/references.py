@@ -1,7 +1,14 @@
-"""Whether the ids that a save or a directory entry names are there, and belong together."""
+"""Whether the ids that a save or a directory entry names are there, and belong together.
 
+Persons, relationships and sessions stay what they were first said to be, so what was once found
+to belong together is remembered for good; a record type may be retired, and is asked for again
+after a second. What was not found is never remembered.
+"""
+
+import threading
 from typing import Final
 
+from cachetools import LRUCache, TTLCache
 from psycopg.rows import tuple_row
 
 from domain.refusals import (
@@ -15,11 +22,22 @@ from domain.value import Caller
 from ledger.database import Datastore
 
 
+REMEMBERED: Final = 100_000
+RECORD_TYPE_SECONDS: Final = 1
+
+_Together = tuple[int, int, int, int | None, int | None]
+
+
 class References:
-    """Checks ids against the views, one question to the database each time."""
+    """Checks ids against the views: one question to the database, or none."""
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
+        self._lock = threading.Lock()
+        self._together: LRUCache[_Together, bool] = LRUCache(REMEMBERED)
+        self._record_types: TTLCache[tuple[int, int | None], bool] = TTLCache(
+            1_000, RECORD_TYPE_SECONDS
+        )
 
     def check(
         self,
@@ -31,6 +49,24 @@ class References:
         record_type: int | None = None,
     ) -> None:
         """Raises the refusal that names the first wrong id; None is not checked."""
+        whose = (client_user_id, therapist_user_id, therapist_client_id, therapist_session_id)
+        together, of_type = (caller.clinic_id, *whose), (caller.clinic_id, record_type)
+        with self._lock:
+            if together in self._together and of_type in self._record_types:
+                return
+        self._ask(caller, *whose, record_type)
+        with self._lock:
+            self._together[together] = self._record_types[of_type] = True
+
+    def _ask(
+        self,
+        caller: Caller,
+        client_user_id: int,
+        therapist_user_id: int,
+        therapist_client_id: int | None,
+        therapist_session_id: int | None,
+        record_type: int | None,
+    ) -> None:
         with self._datastore.as_caller(caller) as conn:
             row = (
                 conn.cursor(row_factory=tuple_row, binary=True)

@@ -94,7 +94,8 @@ class Relationships:
                 "SELECT therapist_client_id, therapist_user_id, client_user_id, is_active, version"
                 " FROM relationships"
                 " WHERE clinic_id = %(clinic_id)s AND therapist_client_id > %(after)s"
-                " AND (%(only)s::bigint IS NULL OR therapist_client_id = %(only)s)"
+                " AND therapist_client_id BETWEEN coalesce(%(only)s::bigint, 0)"
+                "  AND coalesce(%(only)s::bigint, 9223372036854775807)"
                 " AND (NOT %(caller_is_therapist)s OR therapist_user_id = %(caller)s)"
                 " ORDER BY therapist_client_id LIMIT %(limit)s",
                 {

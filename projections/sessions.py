@@ -111,7 +111,8 @@ class Sessions:
                 "SELECT session_id, client_user_id, therapist_user_id, therapist_client_id,"
                 "  starts_at, ends_at, event_status, version FROM sessions"
                 " WHERE clinic_id = %(clinic_id)s AND session_id > %(after)s"
-                " AND (%(only)s::bigint IS NULL OR session_id = %(only)s)"
+                " AND session_id BETWEEN coalesce(%(only)s::bigint, 0)"
+                "  AND coalesce(%(only)s::bigint, 9223372036854775807)"
                 " ORDER BY session_id LIMIT %(limit)s",
                 {
                     "clinic_id": caller.clinic_id,

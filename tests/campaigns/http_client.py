@@ -103,6 +103,7 @@ class Client:
             self._connection.close()
             raise NoAnswerError(type(error).__name__) from error
         if response.status >= 500:
+            self._connection.close()  # the service hangs up after it
             raise NoAnswerError(str(response.status))
         named = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, named, body)

@@ -27,7 +27,7 @@ from runtime.embedded import attach_or_start
 from tests.campaigns import ledger_checks as checks
 from tests.campaigns.http_client import Client, form_request, log_in
 from tests.campaigns.ledger_checks import SaveFindings
-from tests.campaigns.running_service import Service, ServiceError, service
+from tests.campaigns.running_service import Service, service
 from tests.campaigns.saves import WHOSE, Fate, KnownNote, Save, Shared
 from tests.campaigns.writers import Writer
 from tests.databases import owner_of, running
@@ -37,7 +37,6 @@ DYING_SECONDS: Final = (0.0, 0.5)
 SECONDS_A_KILL_MAX: Final = 15
 COMMON_NOTES: Final = 2
 COMMON_TEXT: Final = "common"
-READY_AGAIN_SECONDS_MAX: Final = 60.0
 
 
 class Victim(StrEnum):
@@ -121,18 +120,10 @@ def _kill(killed: Service, victim: Victim, shared: Shared, figures: Figures) -> 
             killed.kill()
         case Victim.BACKEND:
             os.kill(random.choice(killed.backends()), signal.SIGKILL)  # noqa: S311
-            _wait_until_ready(killed)
+            killed.wait_until_ready()
             return
     shared.is_up.clear()
     figures.restart_seconds.append(killed.start())
-
-
-def _wait_until_ready(killed: Service) -> None:
-    end = time.monotonic() + READY_AGAIN_SECONDS_MAX
-    while not killed.is_ready():
-        if time.monotonic() > end:
-            raise ServiceError("The service did not come back after its server had crashed.")
-        time.sleep(0.05)
 
 
 def _common_notes(shared: Shared) -> list[KnownNote]:
@@ -184,7 +175,7 @@ def _look_quickly(killed: Service, crew: Sequence[Writer], figures: Figures) -> 
 def _look_closely(killed: Service, shared: Shared, figures: Figures) -> None:
     """At the end: through the API, then in the tables with the service ended in order."""
     shown = checks.history_read(killed.port, [shared.cookies[login] for login in WHOSE])
-    figures.wrong["exit code"] = killed.end()
+    figures.wrong["exit code at the end"] = killed.end()
     key_file = killed.state / "keys.json"
     with (
         attach_or_start(killed.state) as address,

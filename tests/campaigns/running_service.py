@@ -92,6 +92,14 @@ class Service:
         finally:
             connection.close()
 
+    def wait_until_ready(self) -> None:
+        """By itself, after its server crashed. Raises ServiceError."""
+        end = time.monotonic() + START_SECONDS_MAX
+        while not self.is_ready():
+            if time.monotonic() > end:
+                raise ServiceError("The service did not come back after its server had crashed.")
+            time.sleep(POLL_SECONDS)
+
     def kill(self) -> None:
         """As `kill -9` does."""
         assert self._process is not None

@@ -82,7 +82,8 @@ def claim(step: int) -> Claim:
 
 
 def _live_until(step: int, url: str, key_file: Path) -> None:
-    with running(url, key_file) as program:
+    # The pool does not grow: that a connection is set up is no moment of an append.
+    with running(url, key_file, pool_size=2, max_overflow=0) as program:
         program.datastore.pool.connection_class = MortalConnection
         first = acknowledged_note(step)
         program.ledger.record(CLINIC, Kind.NOTE, first, create(note_id=first))
@@ -90,6 +91,7 @@ def _live_until(step: int, url: str, key_file: Path) -> None:
         note_id = dying_note(step)
         xray = program.ledger.seal_file(CLINIC, drafted().subject(), b"\x89PNG")
         with_file = create(note_id=note_id, new_files=(new_file(X_RAY, xray.digest),))
+        program.datastore.pool.wait()
         Life.moments_left = step
         program.ledger.record(CLINIC, Kind.NOTE, note_id, with_file, (xray,), claim(step))
         os.write(1, b"survived %d\n" % step)

@@ -1,9 +1,11 @@
 """Sealed bytes open with their key at their place, and nothing else ever does."""
 
 import hmac
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +14,7 @@ from ledger.sealing import (
     SealBrokenError,
     commits_to,
     digest,
+    open_authentic,
     open_sealed,
     opening_of,
     seal,
@@ -26,6 +29,10 @@ WORDS = b'{"text":"slept well"}'
 NONCE = bytes(range(12))
 SEALED = seal(KEY, PLACE, CLEAR, WORDS, NONCE)
 
+BOTH = pytest.mark.parametrize("open_", [open_sealed, open_authentic])
+"""For whoever decides or audits, and for readers: only the first checks the commitment again."""
+Open = Callable[[bytes, bytes, bytes], bytes]
+
 KEYS = st.builds(DataKey, st.uuids(), st.binary(min_size=32, max_size=32))
 
 
@@ -33,6 +40,7 @@ KEYS = st.builds(DataKey, st.uuids(), st.binary(min_size=32, max_size=32))
 def test_what_was_sealed_opens(key: DataKey, place: bytes, clear: bytes, plaintext: bytes) -> None:
     stored = seal(key, place, clear, plaintext)
     assert open_sealed(key.secret, place, stored) == plaintext
+    assert open_authentic(key.secret, place, stored) == plaintext
     apart = take_apart(stored)
     assert (apart.key_id, apart.clear) == (key.key_id, clear)
 
@@ -53,36 +61,40 @@ def test_the_layout_is_the_written_one() -> None:
     assert len(SEALED) == 65 + len(CLEAR) + len(WORDS) + 16
 
 
-@pytest.mark.parametrize("at", range(len(SEALED)))
-@pytest.mark.parametrize("bit", [0x01, 0x80])
-def test_any_byte_that_was_changed_is_noticed(at: int, bit: int) -> None:
-    changed = bytearray(SEALED)
-    changed[at] ^= bit
+@BOTH
+def test_any_bit_that_was_changed_is_noticed(open_: Open) -> None:
+    for at in range(len(SEALED) * 8):
+        changed = bytearray(SEALED)
+        changed[at // 8] ^= 1 << at % 8
+        with pytest.raises(SealBrokenError):
+            open_(KEY.secret, PLACE, bytes(changed))
+
+
+@BOTH
+def test_bytes_that_were_cut_short_are_noticed(open_: Open) -> None:
+    for length in range(len(SEALED)):
+        with pytest.raises(SealBrokenError):
+            open_(KEY.secret, PLACE, SEALED[:length])
+
+
+@BOTH
+def test_bytes_that_were_added_are_noticed(open_: Open) -> None:
     with pytest.raises(SealBrokenError):
-        open_sealed(KEY.secret, PLACE, bytes(changed))
+        open_(KEY.secret, PLACE, SEALED + b"\0")
 
 
-@pytest.mark.parametrize("length", range(len(SEALED)))
-def test_bytes_that_were_cut_short_are_noticed(length: int) -> None:
-    with pytest.raises(SealBrokenError):
-        open_sealed(KEY.secret, PLACE, SEALED[:length])
-
-
-def test_bytes_that_were_added_are_noticed() -> None:
-    with pytest.raises(SealBrokenError):
-        open_sealed(KEY.secret, PLACE, SEALED + b"\0")
-
-
+@BOTH
 @given(place=st.binary().filter(lambda place: place != PLACE))
-def test_bytes_that_were_moved_do_not_open(place: bytes) -> None:
+def test_bytes_that_were_moved_do_not_open(open_: Open, place: bytes) -> None:
     with pytest.raises(SealBrokenError):
-        open_sealed(KEY.secret, place, SEALED)
+        open_(KEY.secret, place, SEALED)
 
 
+@BOTH
 @given(secret=st.binary(min_size=32, max_size=32).filter(lambda secret: secret != KEY.secret))
-def test_no_other_key_opens_them(secret: bytes) -> None:
+def test_no_other_key_opens_them(open_: Open, secret: bytes) -> None:
     with pytest.raises(SealBrokenError):
-        open_sealed(secret, PLACE, SEALED)
+        open_(secret, PLACE, SEALED)
 
 
 def test_the_clear_part_and_the_words_cannot_change_places() -> None:
@@ -110,6 +122,14 @@ class TestCommitment:
 
     def test_it_holds_for_no_other_opening(self) -> None:
         assert not commits_to(self.COMMITMENT, bytes(32), WORDS)
+
+    def test_a_keys_holder_cannot_part_the_words_from_what_they_commit_to(self) -> None:
+        """Whoever holds the key can seal a lie; to whom the commitment matters, it does not open."""
+        head = SEALED[:29] + bytes(32) + SEALED[61 : 65 + len(CLEAR)]
+        secret = hmac.digest(KEY.secret, b"noteledger seal 1\0" + NONCE + PLACE, "sha256")
+        lie = head + AESGCM(secret).encrypt(NONCE, WORDS, PLACE + head)
+        with pytest.raises(SealBrokenError, match="another text than they commit to"):
+            open_sealed(KEY.secret, PLACE, lie)
 
     def test_an_opening_says_nothing_about_other_entries(self) -> None:
         for other in (

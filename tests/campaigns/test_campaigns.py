@@ -1,0 +1,93 @@
+"""Each campaign with small numbers: it works, it finds nothing, it leaves nothing behind."""
+
+import base64
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.campaigns.canary_search import STEMS, forms, search
+from tests.campaigns.running_service import environment, processes
+from tests.databases import short_directory
+from tests.runtime.embedded_states import CHECKOUT, within
+
+RUN_SECONDS_MAX = 240
+
+
+@pytest.fixture
+def nothing_is_left() -> Iterator[Path]:
+    """A directory for temporary files that is empty afterwards; and no process works there."""
+    with short_directory() as temporary:
+        yield temporary
+        assert list(temporary.iterdir()) == []
+        assert at_work(temporary) == []
+
+
+def at_work(directory: Path) -> list[str]:
+    return [found.command for found in processes() if str(directory) in found.command]
+
+
+@contextmanager
+def running(temporary: Path, campaign: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-m", f"tests.campaigns.{campaign}", *options],
+        cwd=CHECKOUT,
+        env=environment() | {"TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()  # which ends it in order, if it has not ended
+
+
+def test_what_was_acknowledged_outlives_kills(nothing_is_left: Path) -> None:
+    with running(nothing_is_left, "kill_service", "--kills=2", "--writers=4") as campaign:
+        printed, _ = campaign.communicate(timeout=RUN_SECONDS_MAX)
+    assert campaign.returncode == 0, printed
+    assert "fsync on" in printed
+
+
+def test_no_word_is_in_the_open(nothing_is_left: Path) -> None:
+    with running(nothing_is_left, "canaries", "--canaries=30") as campaign:
+        printed, _ = campaign.communicate(timeout=RUN_SECONDS_MAX)
+    assert campaign.returncode == 0, printed
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ended_early_it_leaves_nothing(nothing_is_left: Path, how: signal.Signals) -> None:
+    with running(nothing_is_left, "kill_service", "--kills=1000", "--writers=2") as campaign:
+        assert within(60, lambda: any("postgres:" in line for line in postgres(nothing_is_left)))
+        os.kill(campaign.pid, how)
+        campaign.communicate(timeout=RUN_SECONDS_MAX)
+    assert campaign.returncode != 0
+
+
+def postgres(directory: Path) -> list[str]:
+    """What works for the server in the directory; its children do not name it."""
+    servers = {found.pid for found in processes() if "bin/postgres -D" in found.command}
+    ours = {found.pid for found in processes() if str(directory) in found.command}
+    return [found.command for found in processes() if found.parent in servers & ours]
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_word_is_found_in_whatever_form(stem: str) -> None:
+    for form, written in forms(f"{stem}42").items():
+        assert search("here", b"..." + written + b"...").hits, form
+
+
+def test_a_word_is_found_wherever_it_stands_in_base64() -> None:
+    for before in range(3):
+        written = base64.b64encode(b"x" * before + STEMS[1].encode() + b"yz")
+        assert search("here", written).hits
+
+
+def test_another_word_is_not_found() -> None:
+    assert not search("here", b"kanarienvogel qzkanarien vogel").hits
