@@ -19,6 +19,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
 
+from api.given import GivenText
 from api.parts import Parts, TheParts
 from api.problems import BadRequest, documented
 from domain.value import Caller
@@ -122,8 +123,8 @@ class LogIn(BaseModel):
     """Name and password of an account."""
 
     model_config = ConfigDict(extra="forbid")
-    login: str
-    password: str
+    login: GivenText
+    password: GivenText
 
 
 class Me(BaseModel):

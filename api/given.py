@@ -10,9 +10,10 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from starlette.exceptions import HTTPException
 
 from api.parts import Parts, TheParts
-from api.problems import BadRequest
+from api.problems import BadRequest, methods_at
 from domain.refusals import NoteIsUnknown
 from domain.value import MAX_ID, Caller
 from ledger.entry import Claim
@@ -27,10 +28,14 @@ _WRITTEN_OUT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
 GivenId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
-def _no_nul(text: str) -> str:
-    if "\0" in text:
+def _is_text(given: str) -> str:
+    if "\0" in given:
         raise ValueError("NUL characters are not text")
-    return text
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise ValueError("lone surrogates are not text") from None
+    return given
 
 
 def _written_out(given: object) -> object:
@@ -54,12 +59,12 @@ def _base64(text: str) -> str:
     return text
 
 
-GivenText = Annotated[str, AfterValidator(_no_nul)]
+GivenText = Annotated[str, AfterValidator(_is_text)]
 GivenDate = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_in_range)
 ]
 GivenSignature = Annotated[
-    str, Field(max_length=SIGNATURE_CHARS_MAX), AfterValidator(_no_nul), AfterValidator(_base64)
+    str, Field(max_length=SIGNATURE_CHARS_MAX), AfterValidator(_is_text), AfterValidator(_base64)
 ]
 
 
@@ -100,12 +105,15 @@ def _holds_nul(given: object) -> bool:
 
 
 async def _the_id(
+    request: Request,
     id: Annotated[str, Path(json_schema_extra={"pattern": "^[1-9][0-9]{0,15}$"})],
 ) -> int:
     """The contract prints ids as strings; one that is no id names nothing."""
-    if not (id.isascii() and id.isdigit() and len(id) <= 16 and 1 <= int(id) <= MAX_ID):
-        raise NoteIsUnknown
-    return int(id)
+    if id.isascii() and id.isdigit() and len(id) <= 16 and 1 <= int(id) <= MAX_ID:
+        return int(id)
+    if methods_at(request, request.scope["path"]):
+        raise HTTPException(405)  # `/data/history/` is a path of its own, and this is not done there
+    raise NoteIsUnknown
 
 
 TheId = Annotated[int, Depends(_the_id)]
@@ -128,9 +136,9 @@ def read_cursor(parts: Parts, caller: Caller, cursor: str | None) -> int | None:
     if cursor is None:
         return None
     try:
-        raw = base64.urlsafe_b64decode(cursor.encode())
+        raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
         position, tag = raw[:8], raw[8:]
-    except (binascii.Error, ValueError, UnicodeEncodeError):
+    except ValueError:  # binascii.Error is one, and so is what is not ASCII
         position = tag = b""
     if not tag or not hmac.compare_digest(tag, _cursor_tag(parts, caller, position)):
         raise BadRequest(422, "This cursor did not come from a Link header.", "cursor")

@@ -19,6 +19,7 @@ from domain import refusals
 from domain.refusals import Refused
 from ledger.accounts import LoginIsThrottled
 from ledger.appender import AppenderIsStoppedError
+from ledger.database import UNREACHABLE
 
 log = logging.getLogger("noteledger.api")
 
@@ -114,6 +115,8 @@ def install(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(LoginIsThrottled)(_throttled)
     app.exception_handler(AppenderIsStoppedError)(_stopping)
+    for unreachable in UNREACHABLE:
+        app.exception_handler(unreachable)(_unreachable)
     app.exception_handler(Exception)(_broken)
 
 
@@ -182,14 +185,15 @@ async def _http(request: Request, error: Exception) -> Response:
     sentence = {404: "There is nothing here.", 405: "This is not done to that."}
     detail = sentence.get(error.status_code, str(error.detail))
     headers = dict(error.headers or {})
-    if "Allow" in headers:
-        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    if error.status_code == 405 and "route" in request.scope:
+        # The router knows only of the first route that has the path.
+        own = methods_at(request, request.scope["path"])
+        headers["Allow"] = ", ".join(sorted(own or methods_at(request, request.scope["route"].path)))
     return problem(error.status_code, detail, headers=headers)
 
 
-def _methods(request: Request) -> set[str]:
-    """What may be done to the path; the router knows only of the first route that has it."""
-    path = request.scope["route"].path
+def methods_at(request: Request, path: str) -> set[str]:
+    """What may be done to the path."""
     return {
         method
         for route in request.app.routes
@@ -205,6 +209,12 @@ async def _throttled(request: Request, error: Exception) -> Response:
 
 async def _stopping(request: Request, error: Exception) -> Response:
     return problem(503, "The service is stopping; nothing was saved.", headers={"Retry-After": "5"})
+
+
+async def _unreachable(request: Request, error: Exception) -> Response:
+    log.error("the database does not answer: %s", type(error).__name__)
+    sentence = "The database does not answer. Read before you save again, or use an Idempotency-Key."
+    return problem(503, sentence, headers={"Retry-After": "5"})
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -327,7 +327,8 @@ def _save_form(
     else:
         note_id = parts.ledger.ids.next(Kind.NOTE)
         create = CreateNote(**who, note_id=note_id, draft=draft, **whose)
-        claimed = claim(parts, caller, key, f"{BASE}/recordtype/", _whole(form)) if key else None
+        whole = _whole(form) if key else b""
+        claimed = claim(parts, caller, key, f"{BASE}/recordtype/", whole)
         recorded = parts.ledger.record(
             caller.clinic_id, Kind.NOTE, note_id, create, attachments, claimed
         )

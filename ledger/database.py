@@ -19,6 +19,9 @@ from psycopg.rows import DictRow
 from domain.value import Caller
 
 APP_ROLE: Final = "noteledger_app"
+UNREACHABLE: Final = (OperationalError, InterfaceError)
+"""What the library raises where the database does not answer, or not in time."""
+
 LEDGER_ROLE: Final = "ledger"
 """The role name under which the ledger itself writes the views."""
 
@@ -83,7 +86,7 @@ class Datastore(PostgresDatastore):
         try:
             with super().get_connection() as conn:
                 yield conn
-        except (OperationalError, InterfaceError):
+        except UNREACHABLE:
             self.pool.check()
             raise
 

@@ -21,7 +21,6 @@ from domain.refusals import (
 from domain.value import Caller
 from ledger.database import Datastore
 
-
 REMEMBERED: Final = 100_000
 RECORD_TYPE_SECONDS: Final = 1
 

@@ -64,3 +64,15 @@ OpenClinic = Callable[[], AbstractContextManager[Clinic]]
 def open_again(clinic: Clinic, seeded: Seeded) -> OpenClinic:
     """The test's clinic as a further process serves it."""
     return lambda: opened(seeded.database, seeded.state, clinic.tokens, clinic.number)
+
+
+@pytest.fixture(scope="module")
+def ids(shared_clinic: Clinic) -> dict[str, int]:
+    """A note and a SOAP note to aim at."""
+    saved, saved_soap = shared_clinic.alma.save_note(), shared_clinic.alma.save_soap()
+    return {
+        "note": saved["id"],
+        "entry": saved["history"]["id"],
+        "soap": saved_soap["id"],
+        "soap_entry": saved_soap["history"]["id"],
+    }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from httpx2 import Response
@@ -110,7 +110,8 @@ def test_many_at_once_with_one_key_make_one_note(
 # --- If-Match
 
 
-CHANGES = {
+Change = Callable[[Door, int, dict[str, str]], Response]
+CHANGES: Final[dict[str, Change]] = {
     "PUT /data/": lambda door, n, h: door.put(f"/data/{n}/", put("changed"), headers=h),
     "PUT /recordtype/": lambda door, n, h: door.put(
         f"/recordtype/{n}/", {"data": "changed"}, headers=h
@@ -119,7 +120,7 @@ CHANGES = {
     "DELETE /data/": lambda door, n, h: door.delete(f"/data/{n}/", headers=h),
     "DELETE /recordtype/": lambda door, n, h: door.delete(f"/recordtype/{n}/", headers=h),
 }
-SOAP_CHANGES = {
+SOAP_CHANGES: Final[dict[str, Change]] = {
     "PUT /soap/data/": lambda door, n, h: door.put(f"/soap/data/{n}/", put_soap(), headers=h),
     "PUT /soap/recordtype/": lambda door, n, h: door.put(
         f"/soap/recordtype/{n}/",

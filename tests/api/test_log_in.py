@@ -188,7 +188,7 @@ def test_a_disabled_account_opens_nothing(clinic: Clinic, browser: TestClient, l
     "value", ["", "x", "1.", "1.x", ".", "999999999999999999999.x", "1.\x7f", "\u00e9", "1" * 5000]
 )
 def test_a_cookie_that_was_made_up_opens_nothing(shared_clinic: Clinic, value: str) -> None:
-    sent = {"Cookie": f"{COOKIE}={value}".encode("latin-1")}
+    sent = {b"Cookie": f"{COOKIE}={value}".encode("latin-1")}
     answer = shared_clinic.http.get("/auth/me/", headers=sent)
     assert answer.status_code == 401
 

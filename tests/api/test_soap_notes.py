@@ -1,6 +1,7 @@
 """SOAP notes, operations 18 to 22 and 33 to 37: drafted by the ML service, reviewed by the therapist."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.api.clinic import Clinic, put_soap, soap
 from tests.samples import ALMA, CLARA, ML, NOON, PROGRESS, SESSION
 
 SIGNATURE = "QWxtYSBBcmVuZHM="
-AS_ML = {"sender_role": "ml"}
+AS_ML: dict[str, Any] = {"sender_role": "ml"}
 
 
 def test_the_ml_service_writes_both_texts(clinic: Clinic) -> None:
@@ -58,7 +59,7 @@ def test_a_therapist_may_begin_without_the_ml_service(clinic: Clinic) -> None:
     ],
 )
 def test_is_override_is_derived_where_the_caller_is_silent(
-    clinic: Clinic, text: str, said: dict[str, bool | None], is_override: bool
+    clinic: Clinic, text: str, said: dict[str, Any], is_override: bool
 ) -> None:
     drafted = clinic.ml.save_soap("S: drafted", **AS_ML)
     reviewed = clinic.alma.save_soap(text, id=drafted["id"], is_approved=True, **said)

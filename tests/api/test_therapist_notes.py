@@ -197,7 +197,7 @@ def test_a_note_stays_with_its_client_therapist_relationship_and_type(
     before = clinic.stored()
     answers = [clinic.alma.post_form(note("other", **{"id": saved["id"], field: value}))]
     name = field.replace("record_type", "therapistnotes_notetype_id")
-    answers.append(clinic.alma.put(f"/data/{saved['id']}/", put(**{name: value})))
+    answers.append(clinic.alma.put(f"/data/{saved['id']}/", put() | {name: value}))
 
     for answer in answers:
         assert answer.status_code == 422, answer.text

@@ -62,14 +62,19 @@ def client_ids() -> range:
     return range(_FIRST_CLIENT, _FIRST_CLIENT + CLIENTS)
 
 
-@contextmanager
-def seeded_system(address: ServerAddress, state: Path) -> Iterator[Seeded]:
-    """Lay the schema and fill it."""
+def lay(address: ServerAddress) -> None:
+    """The schema, and the views' tables."""
     with psycopg.connect(address.owner_url, autocommit=True) as conn:
         schema.lay(conn)
         lay_missing(conn, lambda _: None)
+
+
+@contextmanager
+def seeded_system(address: ServerAddress, state: Path) -> Iterator[Seeded]:
+    """Lay the schema and fill it."""
+    lay(address)
     with wiring.build(Settings(state=state), address.app_url) as system:
-        seeded = _seed_people(system)
+        seeded = seed_people(system)
         with ThreadPoolExecutor(32) as threads:
             list(threads.map(lambda client: _seed_notes(system, seeded, client), client_ids()))
         yield seeded
@@ -77,7 +82,8 @@ def seeded_system(address: ServerAddress, state: Path) -> Iterator[Seeded]:
         conn.execute("VACUUM ANALYZE")
 
 
-def _seed_people(system: System) -> Seeded:
+def seed_people(system: System) -> Seeded:
+    """Therapists, clients and who treats whom."""
     record, at = system.parts.ledger.record, system.parts.clock()
     who: dict[str, Any] = {"by": _THE_OPERATOR, "at": at}
     put = PutRecordType(**who, record_type=RECORD_TYPE, name="Progress notes", description="")

@@ -216,6 +216,7 @@ def main() -> None:
     server_core, load_core = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, {load_core})
     with tempfile.TemporaryDirectory(prefix="noteledger-bench-") as directory:
+        Path(directory).chmod(0o711)  # started by root, the server runs as somebody else
         state = Path(directory)
         with embedded_postgres(state / "state", cpu=server_core) as address:
             with seeded_system(address, state / "state") as seeded:

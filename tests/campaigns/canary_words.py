@@ -252,17 +252,30 @@ def while_the_database_is_gone(of: Canaries) -> None:
 
 
 def at_the_command_line(of: Canaries) -> None:
-    """Log-in names, passwords, and a directory's file: once right and once wrong."""
-    login, password = of.word("log-in name"), of.passing_word("password")
-    of.run("user", "add", login, "--role=therapist", said=f"{password}\n")
-    of.run("user", "add", login, "--role=therapist", said=f"{password}\n", codes=(1,))
-    of.run("token", "create", of.word("log-in name"), "--role=ml")
-    of.run("user", "disable", of.passing_word("log-in name"), codes=(1,))
+    """Log-in names, passwords, and a directory's file: each once right and once wrong."""
     number = NUMBERS_FROM - 100
-    rows = [f"client,{number + n},{of.word('name in a CSV file')}," for n in range(5)]
-    file = of.directory / "people.csv"
-    file.write_text("\n".join(["kind,id,full_name,role", *rows]))
-    of.run("directory", "import", str(file))
+    names = [f"client,{number + n},{of.word('name in a CSV file')}," for n in range(5)]
     wrong = of.passing_word("wrong CSV file")
-    file.write_text(f"kind,id,full_name,role\nuser,{wrong},{wrong},{wrong}\n{wrong},1,{wrong},\n")
-    of.run("directory", "import", str(file), codes=(1,))
+    rows = [f"user,{wrong},{wrong},{wrong}", f"{wrong},1,{wrong},"]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        run = [
+            pool.submit(_add_a_user_twice, of),
+            pool.submit(of.run, "token", "create", of.word("log-in name"), "--role=ml"),
+            pool.submit(of.run, "user", "disable", of.passing_word("log-in name"), codes=(1,)),
+            pool.submit(of.run, "directory", "import", _file(of, "right.csv", names)),
+            pool.submit(of.run, "directory", "import", _file(of, "wrong.csv", rows), codes=(1,)),
+        ]
+    for one in run:
+        one.result()
+
+
+def _add_a_user_twice(of: Canaries) -> None:
+    login, password = of.word("log-in name"), of.passing_word("password")
+    for code in (0, 1):
+        of.run("user", "add", login, "--role=therapist", said=f"{password}\n", codes=(code,))
+
+
+def _file(of: Canaries, name: str, rows: list[str]) -> str:
+    path = of.directory / name
+    path.write_text("\n".join(["kind,id,full_name,role", *rows, ""]))
+    return str(path)

@@ -207,6 +207,7 @@ def _count_saves(figures: Figures, found: SaveFindings) -> None:
     figures.found_of_unanswered = found.found_of_unanswered
     figures.wrong["lost"] += len(found.lost)
     figures.wrong["doubled"] += len([text for text in found.doubled if text != COMMON_TEXT])
+    figures.wrong["answered otherwise"] += sum(save.is_answered_otherwise for save in figures.saves)
     figures.wrong["misplaced"] += len(found.misplaced)
     figures.wrong["refused, yet stored"] += len(found.refused_and_stored)
     for save in (*found.lost, *found.misplaced, *found.refused_and_stored)[:5]:

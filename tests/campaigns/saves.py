@@ -35,6 +35,7 @@ class Save:
     attempts: int = 0
     note_id: int | None = None
     position: int | None = None
+    is_answered_otherwise: bool = False
 
 
 class Shared(NamedTuple):

@@ -265,8 +265,6 @@ class Writer(threading.Thread):
         note_id = said.get("therapist_notes_id") or said.get("therapist_soapnotes_id")
         note_id = note_id or said.get("id") or save.note_id
         position = (said.get("history") or {}).get("id")
-        assert save.fate is not Fate.ACKNOWLEDGED or (note_id, position) == (
-            save.note_id,
-            save.position,
-        ), f"{save.act} with one key was answered twice, and not alike"
+        if save.fate is Fate.ACKNOWLEDGED:  # sent once more, with its key
+            save.is_answered_otherwise |= (note_id, position) != (save.note_id, save.position)
         save.fate, save.note_id, save.position = Fate.ACKNOWLEDGED, note_id, position
