@@ -10,7 +10,16 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from api import auth, directory, problems, record_types, soap_notes, therapist_notes
+from api import (
+    auth,
+    directory,
+    problems,
+    record_types,
+    soap_histories,
+    soap_notes,
+    therapist_histories,
+    therapist_notes,
+)
 from api.auth import CallerCache
 from api.edge import Edge
 from api.given import SIGNATURE_CHARS_MAX
@@ -43,7 +52,11 @@ def create_app(parts: Parts) -> ASGIApp:
     app.state.caller_cache = CallerCache()
     problems.install(app)
     others = (record_types.router, directory.router, auth.router)
-    routers = (*therapist_notes.routers, *soap_notes.routers, *others)
+    routers = (
+        *(*therapist_notes.routers, *therapist_histories.routers),
+        *(*soap_notes.routers, *soap_histories.routers),
+        *others,
+    )
     routes = [route for router in routers for route in router.routes]
     # `/data/history/` is not a note of the id "history": paths without an id are asked first. The
     # routes stand in one list, since a router within a router matches every path twice.

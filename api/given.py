@@ -112,7 +112,9 @@ async def _the_id(
     if id.isascii() and id.isdigit() and len(id) <= 16 and 1 <= int(id) <= MAX_ID:
         return int(id)
     if methods_at(request, request.scope["path"]):
-        raise HTTPException(405)  # `/data/history/` is a path of its own, and this is not done there
+        raise HTTPException(
+            405
+        )  # `/data/history/` is a path of its own, and this is not done there
     raise NoteIsUnknown
 
 
@@ -188,15 +190,20 @@ IfVersion = Annotated[int | None, Depends(if_version)]
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=IDEMPOTENCY_KEY_CHARS_MAX)]
 
 
+def idempotency_key(key: str | None) -> str | None:
+    """The header as it came; refused where it is none, whether it will be needed or not."""
+    if key is not None and not 1 <= len(key) <= IDEMPOTENCY_KEY_CHARS_MAX:
+        limit = f"An Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters."
+        raise BadRequest(422, limit, "Idempotency-Key")
+    return key
+
+
 def claim(
     parts: Parts, caller: Caller, key: str | None, route: str, request: bytes
 ) -> Claim | None:
     """The key as the caller's claim on what this request makes; digests, no words."""
     if key is None:
         return None
-    if not 1 <= len(key) <= IDEMPOTENCY_KEY_CHARS_MAX:
-        limit = f"An Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters."
-        raise BadRequest(422, limit, "Idempotency-Key")
     secret = parts.keys.clinic_secret(caller.clinic_id, "idempotency")
     return Claim(
         caller.user_id,

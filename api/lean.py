@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
 from api.auth import the_caller
-from api.given import if_version
+from api.given import idempotency_key, if_version
 from api.parts import Parts
 from api.problems import BadRequest
 
@@ -69,5 +69,5 @@ async def save_headers(request: Request) -> dict[str, Any]:
     headers = request.headers
     return {
         "if_version": await if_version(headers.get("if-match")),
-        "idempotency_key": headers.get("idempotency-key"),
+        "idempotency_key": idempotency_key(headers.get("idempotency-key")),
     }

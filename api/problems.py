@@ -131,6 +131,12 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+READ: Final = documented(401, 403, 404, 422, 429)
+LOOK_UP: Final = documented(400, 401, 403, 415, 422, 429) | {204: {"description": "None found"}}
+CHANGE: Final = documented(400, 401, 403, 404, 409, 412, 413, 415, 422, 429)
+"""What reading, looking up and changing a note may answer besides what was asked for."""
+
+
 async def _refused(request: Request, refused: Exception) -> Response:
     assert isinstance(refused, Refused)
     sentence = refused.sentence()
@@ -188,7 +194,9 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == 405 and "route" in request.scope:
         # The router knows only of the first route that has the path.
         own = methods_at(request, request.scope["path"])
-        headers["Allow"] = ", ".join(sorted(own or methods_at(request, request.scope["route"].path)))
+        headers["Allow"] = ", ".join(
+            sorted(own or methods_at(request, request.scope["route"].path))
+        )
     return problem(error.status_code, detail, headers=headers)
 
 
@@ -213,7 +221,9 @@ async def _stopping(request: Request, error: Exception) -> Response:
 
 async def _unreachable(request: Request, error: Exception) -> Response:
     log.error("the database does not answer: %s", type(error).__name__)
-    sentence = "The database does not answer. Read before you save again, or use an Idempotency-Key."
+    sentence = (
+        "The database does not answer. Read before you save again, or use an Idempotency-Key."
+    )
     return problem(503, sentence, headers={"Retry-After": "5"})
 
 

@@ -1,4 +1,4 @@
-"""SOAP notes: operations 18 to 37 of the contract."""
+"""SOAP notes: operations 18 to 22 and 33 to 37 of the contract."""
 
 from typing import Annotated, Any, Final
 
@@ -19,19 +19,18 @@ from api.given import (
 )
 from api.lean import json_body, lean, save_headers
 from api.parts import Parts, TheParts
-from api.problems import documented
+from api.problems import CHANGE, LOOK_UP, READ
 from api.therapist_note_shapes import BASE, Because
 from domain.note import CreateNote, Draft, SaveNote
 from domain.value import Caller, Kind, Role
 from projections.notes import CurrentNote
-from projections.partial_history import partial_history
 
-NEWEST: Final = 10
 _NAME: Final = "apis_therapistnotes_soap"
 _SOAP: Final = Kind.SOAP_NOTE
 
 
-async def _look_up(request: Request, parts: Parts) -> dict[str, Any]:
+async def look_up(request: Request, parts: Parts) -> dict[str, Any]:
+    """Which client and record type."""
     return {"which": await json_body(request, shapes.SoapLookUp)}
 
 
@@ -41,19 +40,14 @@ async def _save_body(request: Request, parts: Parts) -> dict[str, Any]:
 
 _PREFIX: Final = f"{BASE}/soap"
 router = APIRouter(prefix=_PREFIX, tags=["soap-notes"])
-look_ups = APIRouter(prefix=_PREFIX, tags=["soap-notes"], route_class=lean(_look_up))
+look_ups = APIRouter(prefix=_PREFIX, tags=["soap-notes"], route_class=lean(look_up))
 saves = APIRouter(prefix=_PREFIX, tags=["soap-notes"], route_class=lean(_save_body))
 routers = (look_ups, saves, router)
 
-_READ: Final = documented(401, 403, 404, 422, 429)
-_LOOK_UP: Final = documented(400, 401, 403, 415, 422, 429) | {204: {"description": "None found"}}
-_CHANGE: Final = documented(400, 401, 403, 404, 409, 412, 413, 415, 422, 429)
 
 _shorts: Final = TypeAdapter(list[shapes.SoapShort])
 _by_types: Final = TypeAdapter(list[shapes.SoapByType])
 _longs: Final = TypeAdapter(list[shapes.SoapLong])
-_histories: Final = TypeAdapter(list[shapes.TherapistSoapHistory])
-_histories_by_type: Final = TypeAdapter(list[shapes.SoapHistoryByType])
 
 
 # --- /soap/data/
@@ -63,7 +57,7 @@ _histories_by_type: Final = TypeAdapter(list[shapes.SoapHistoryByType])
     "/data/",
     operation_id=f"{_NAME}_data_list",
     response_model=list[shapes.SoapShort],
-    responses=_READ,
+    responses=READ,
 )
 def list_soap_notes(
     request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
@@ -78,7 +72,7 @@ def list_soap_notes(
     "/data/",
     operation_id=f"{_NAME}_data_create",
     response_model=list[shapes.SoapByType],
-    responses=_LOOK_UP,
+    responses=LOOK_UP,
 )
 def soap_notes_by_record_type(
     parts: TheParts, caller: TheCaller, which: shapes.SoapLookUp
@@ -93,7 +87,7 @@ def soap_notes_by_record_type(
     "/data/{id}/",
     operation_id=f"{_NAME}_data_retrieve",
     response_model=shapes.SoapShort,
-    responses=_READ,
+    responses=READ,
 )
 def retrieve_soap_note(parts: TheParts, caller: TheCaller, note_id: TheId) -> Response:
     """One SOAP note."""
@@ -105,7 +99,7 @@ def retrieve_soap_note(parts: TheParts, caller: TheCaller, note_id: TheId) -> Re
     "/data/{id}/",
     operation_id=f"{_NAME}_data_update",
     response_model=shapes.SoapShort,
-    responses=_CHANGE,
+    responses=CHANGE,
 )
 def update_soap_note(
     parts: TheParts, caller: TheCaller, note_id: TheId, body: shapes.SoapPut, if_version: IfVersion
@@ -118,7 +112,7 @@ def update_soap_note(
 
 
 @router.delete(
-    "/data/{id}/", status_code=204, operation_id=f"{_NAME}_data_destroy", responses=_CHANGE
+    "/data/{id}/", status_code=204, operation_id=f"{_NAME}_data_destroy", responses=CHANGE
 )
 def delete_soap_note(
     parts: TheParts,
@@ -168,133 +162,6 @@ def _save(
     return saving.after(parts, caller, _SOAP, recorded)
 
 
-# --- /soap/data/history/ and /soap/data/partialhistory/
-
-
-@router.get(
-    "/data/history/",
-    operation_id=f"{_NAME}_data_history_list",
-    response_model=list[shapes.TherapistSoapHistory],
-    responses=_READ,
-)
-@router.get(
-    "/data/partialhistory/",
-    operation_id=f"{_NAME}_data_partialhistory_list",
-    response_model=list[shapes.TherapistSoapHistory],
-    responses=_READ,
-)
-def list_soap_history(
-    request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
-) -> Response:
-    """History entries that the caller may see, newest first."""
-    entries, headers = saving.history_page(request, parts, caller, _SOAP, limit, cursor)
-    body = _histories.dump_json([shapes.history(entry) for entry in entries])
-    return Response(body, headers=headers, media_type=saving.JSON)
-
-
-@look_ups.post(
-    "/data/history/",
-    operation_id=f"{_NAME}_data_history_create",
-    response_model=list[shapes.SoapHistoryByType],
-    responses=_LOOK_UP,
-)
-def soap_history_by_record_type(
-    parts: TheParts, caller: TheCaller, which: shapes.SoapLookUp
-) -> Response:
-    """The 10 newest entries of one client and record type, by id descending; 204 where none."""
-    saving.must_read(caller)
-    entries = parts.history.newest(
-        caller, _SOAP, which.client_user_id, which.record_type_id, NEWEST
-    )
-    body = _histories_by_type.dump_json([shapes.history_by_type(entry) for entry in entries])
-    return saving.found(body, entries)
-
-
-@look_ups.post(
-    "/data/partialhistory/",
-    operation_id=f"{_NAME}_data_partialhistory_create",
-    response_model=list[shapes.SoapHistoryByType],
-    responses=_LOOK_UP,
-)
-def partial_history_by_record_type(
-    parts: TheParts, caller: TheCaller, which: shapes.SoapLookUp
-) -> Response:
-    """Of the 30 newest entries by update timestamp, the newest one and every approved one."""
-    saving.must_read(caller)
-    entries = partial_history(parts.note_rows, caller, which.client_user_id, which.record_type_id)
-    body = _histories_by_type.dump_json([shapes.history_by_type(entry) for entry in entries])
-    return saving.found(body, entries)
-
-
-@router.get(
-    "/data/history/{id}/",
-    operation_id=f"{_NAME}_data_history_retrieve",
-    response_model=shapes.TherapistSoapHistory,
-    responses=_READ,
-)
-@router.get(
-    "/data/partialhistory/{id}/",
-    operation_id=f"{_NAME}_data_partialhistory_retrieve",
-    response_model=shapes.TherapistSoapHistory,
-    responses=_READ,
-)
-def retrieve_soap_history(parts: TheParts, caller: TheCaller, position: TheId) -> Response:
-    """One history entry."""
-    entry = saving.find_entry(parts, caller, _SOAP, position)
-    return Response(shapes.history(entry).model_dump_json(), media_type=saving.JSON)
-
-
-@router.put(
-    "/data/history/{id}/",
-    operation_id=f"{_NAME}_data_history_update",
-    response_model=shapes.TherapistSoapHistory,
-    responses=_CHANGE,
-)
-@router.put(
-    "/data/partialhistory/{id}/",
-    operation_id=f"{_NAME}_data_partialhistory_update",
-    response_model=shapes.TherapistSoapHistory,
-    responses=_CHANGE,
-)
-def amend_soap_history(
-    parts: TheParts, caller: TheCaller, position: TheId, body: shapes.SoapHistoryPut
-) -> Response:
-    """The amendment of an entry; the ledger keeps the original, with who, when and why."""
-    said = {
-        "record_type": body.therapist_notes_notetypeid,
-        "client_user_id": body.client_user_id,
-        "therapist_user_id": body.therapist_user_id,
-        "therapist_client_id": body.therapist_client_id,
-        "therapist_session_id": body.therapist_session_id,
-    }
-    text = checked_text(parts, body.data)
-    entry = saving.amend(parts, caller, _SOAP, position, said, text, body.reason)
-    return Response(shapes.history(entry).model_dump_json(), media_type=saving.JSON)
-
-
-@router.delete(
-    "/data/history/{id}/",
-    status_code=204,
-    operation_id=f"{_NAME}_data_history_destroy",
-    responses=_CHANGE,
-)
-@router.delete(
-    "/data/partialhistory/{id}/",
-    status_code=204,
-    operation_id=f"{_NAME}_data_partialhistory_destroy",
-    responses=_CHANGE,
-)
-def withdraw_soap_history(
-    parts: TheParts,
-    caller: TheCaller,
-    position: TheId,
-    because: Annotated[Because | None, Body()] = None,
-) -> Response:
-    """The withdrawal of an entry from view; the ledger keeps it."""
-    reason = because.reason if because else None
-    return saving.withdraw(parts, caller, _SOAP, position, reason)
-
-
 # --- /soap/recordtype/
 
 
@@ -306,7 +173,7 @@ def _long(note: CurrentNote) -> shapes.SoapLong:
     "/recordtype/",
     operation_id=f"{_NAME}_recordtype_list",
     response_model=list[shapes.SoapLong],
-    responses=_READ,
+    responses=READ,
 )
 def list_long(
     request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
@@ -322,7 +189,7 @@ def list_long(
     operation_id=f"{_NAME}_recordtype_create",
     status_code=201,
     response_model=shapes.SoapLong,
-    responses=_CHANGE,
+    responses=CHANGE,
 )
 def create_or_update(
     parts: TheParts,
@@ -404,7 +271,7 @@ def _whose(body: shapes.SoapSave) -> dict[str, Any]:
     "/recordtype/{id}/",
     operation_id=f"{_NAME}_recordtype_retrieve",
     response_model=shapes.SoapLong,
-    responses=_READ,
+    responses=READ,
 )
 def retrieve_long(parts: TheParts, caller: TheCaller, note_id: TheId) -> Response:
     """One SOAP note in its long form."""
@@ -416,7 +283,7 @@ def retrieve_long(parts: TheParts, caller: TheCaller, note_id: TheId) -> Respons
     "/recordtype/{id}/",
     operation_id=f"{_NAME}_recordtype_update",
     response_model=shapes.SoapLong,
-    responses=_CHANGE,
+    responses=CHANGE,
 )
 def update_long(
     parts: TheParts,
@@ -435,7 +302,7 @@ def update_long(
     "/recordtype/{id}/",
     status_code=204,
     operation_id=f"{_NAME}_recordtype_destroy",
-    responses=_CHANGE,
+    responses=CHANGE,
 )
 def soft_delete(
     parts: TheParts,

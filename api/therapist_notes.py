@@ -1,4 +1,4 @@
-"""Therapist notes: operations 1 to 17 of the contract, and the bytes of their files."""
+"""Therapist notes: operations 1 to 5 and 11 to 15 of the contract, and the bytes of their files."""
 
 from typing import Annotated, Any, Final
 
@@ -21,18 +21,18 @@ from api.given import (
 )
 from api.lean import json_body, lean, save_headers
 from api.parts import Parts, TheParts
-from api.problems import documented
+from api.problems import CHANGE, LOOK_UP, READ
 from api.therapist_note_shapes import BASE, Because
 from domain.note import CreateNote, Draft, SaveNote
 from domain.refusals import AttachmentIsUnknown
 from domain.value import Caller, Kind
 from projections.notes import CurrentNote
 
-NEWEST: Final = 10
 _NAME: Final = "apis_therapistnotes"
 
 
-async def _look_up(request: Request, parts: Parts) -> dict[str, Any]:
+async def look_up(request: Request, parts: Parts) -> dict[str, Any]:
+    """Which client and record type."""
     return {"which": await json_body(request, shapes.LookUp)}
 
 
@@ -41,19 +41,14 @@ async def _form(request: Request, parts: Parts) -> dict[str, Any]:
 
 
 router = APIRouter(prefix=BASE, tags=["therapist-notes"])
-look_ups = APIRouter(prefix=BASE, tags=["therapist-notes"], route_class=lean(_look_up))
+look_ups = APIRouter(prefix=BASE, tags=["therapist-notes"], route_class=lean(look_up))
 saves = APIRouter(prefix=BASE, tags=["therapist-notes"], route_class=lean(_form))
 routers = (look_ups, saves, router)
 
-_READ: Final = documented(401, 403, 404, 422, 429)
-_LOOK_UP: Final = documented(400, 401, 403, 415, 422, 429) | {204: {"description": "None found"}}
-_CHANGE: Final = documented(400, 401, 403, 404, 409, 412, 413, 415, 422, 429)
 
 _shorts: Final = TypeAdapter(list[shapes.NoteShort])
 _by_types: Final = TypeAdapter(list[shapes.NoteByType])
 _longs: Final = TypeAdapter(list[shapes.NoteLong])
-_histories: Final = TypeAdapter(list[shapes.TherapistNotesHistory])
-_histories_by_type: Final = TypeAdapter(list[shapes.HistoryByType])
 
 
 # --- /data/
@@ -63,7 +58,7 @@ _histories_by_type: Final = TypeAdapter(list[shapes.HistoryByType])
     "/data/",
     operation_id=f"{_NAME}_data_list",
     response_model=list[shapes.NoteShort],
-    responses=_READ,
+    responses=READ,
 )
 def list_notes(
     request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
@@ -78,7 +73,7 @@ def list_notes(
     "/data/",
     operation_id=f"{_NAME}_data_create",
     response_model=list[shapes.NoteByType],
-    responses=_LOOK_UP,
+    responses=LOOK_UP,
 )
 def notes_by_record_type(parts: TheParts, caller: TheCaller, which: shapes.LookUp) -> Response:
     """Notes of one client and record type; 204 where there are none."""
@@ -91,7 +86,7 @@ def notes_by_record_type(parts: TheParts, caller: TheCaller, which: shapes.LookU
     "/data/{id}/",
     operation_id=f"{_NAME}_data_retrieve",
     response_model=shapes.NoteShort,
-    responses=_READ,
+    responses=READ,
 )
 def retrieve_note(parts: TheParts, caller: TheCaller, note_id: TheId) -> Response:
     """One note."""
@@ -103,7 +98,7 @@ def retrieve_note(parts: TheParts, caller: TheCaller, note_id: TheId) -> Respons
     "/data/{id}/",
     operation_id=f"{_NAME}_data_update",
     response_model=shapes.NoteShort,
-    responses=_CHANGE,
+    responses=CHANGE,
 )
 def update_note(
     parts: TheParts, caller: TheCaller, note_id: TheId, body: shapes.NotePut, if_version: IfVersion
@@ -122,7 +117,7 @@ def update_note(
 
 
 @router.delete(
-    "/data/{id}/", status_code=204, operation_id=f"{_NAME}_data_destroy", responses=_CHANGE
+    "/data/{id}/", status_code=204, operation_id=f"{_NAME}_data_destroy", responses=CHANGE
 )
 def delete_note(
     parts: TheParts,
@@ -161,94 +156,6 @@ def _save(
     return saving.after(parts, caller, Kind.NOTE, recorded)
 
 
-# --- /data/history/
-
-
-@router.get(
-    "/data/history/",
-    operation_id=f"{_NAME}_data_history_list",
-    response_model=list[shapes.TherapistNotesHistory],
-    responses=_READ,
-)
-def list_history(
-    request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
-) -> Response:
-    """History entries that the caller may see, newest first."""
-    entries, headers = saving.history_page(request, parts, caller, Kind.NOTE, limit, cursor)
-    body = _histories.dump_json([shapes.history(entry) for entry in entries])
-    return Response(body, headers=headers, media_type=saving.JSON)
-
-
-@look_ups.post(
-    "/data/history/",
-    operation_id=f"{_NAME}_data_history_create",
-    response_model=list[shapes.HistoryByType],
-    responses=_LOOK_UP,
-)
-def history_by_record_type(parts: TheParts, caller: TheCaller, which: shapes.LookUp) -> Response:
-    """The 10 newest entries of one client and record type, by id descending; 204 where none."""
-    saving.must_read(caller)
-    entries = parts.history.newest(
-        caller, Kind.NOTE, which.client_user_id, which.record_type_id, NEWEST
-    )
-    body = _histories_by_type.dump_json([shapes.history_by_type(entry) for entry in entries])
-    return saving.found(body, entries)
-
-
-@router.get(
-    "/data/history/{id}/",
-    operation_id=f"{_NAME}_data_history_retrieve",
-    response_model=shapes.TherapistNotesHistory,
-    responses=_READ,
-)
-def retrieve_history(parts: TheParts, caller: TheCaller, position: TheId) -> Response:
-    """One history entry."""
-    entry = saving.find_entry(parts, caller, Kind.NOTE, position)
-    return Response(shapes.history(entry).model_dump_json(), media_type=saving.JSON)
-
-
-@router.put(
-    "/data/history/{id}/",
-    operation_id=f"{_NAME}_data_history_update",
-    response_model=shapes.TherapistNotesHistory,
-    responses=_CHANGE,
-)
-def amend_history(
-    parts: TheParts, caller: TheCaller, position: TheId, body: shapes.HistoryPut
-) -> Response:
-    """The amendment of an entry; the ledger keeps the original, with who, when and why."""
-    text = checked_text(parts, body.data)
-    entry = saving.amend(parts, caller, Kind.NOTE, position, _ids(body), text, body.reason)
-    return Response(shapes.history(entry).model_dump_json(), media_type=saving.JSON)
-
-
-@router.delete(
-    "/data/history/{id}/",
-    status_code=204,
-    operation_id=f"{_NAME}_data_history_destroy",
-    responses=_CHANGE,
-)
-def withdraw_history(
-    parts: TheParts,
-    caller: TheCaller,
-    position: TheId,
-    because: Annotated[Because | None, Body()] = None,
-) -> Response:
-    """The withdrawal of an entry from view; the ledger keeps it."""
-    reason = because.reason if because else None
-    return saving.withdraw(parts, caller, Kind.NOTE, position, reason)
-
-
-def _ids(said: shapes.Said) -> dict[str, Any]:
-    return {
-        "record_type": said.therapistnotes_notetype_id,
-        "client_user_id": said.client_user_id,
-        "therapist_user_id": said.therapist_user_id,
-        "therapist_client_id": said.therapist_client_id,
-        "therapist_session_id": said.therapist_session_id,
-    }
-
-
 # --- /recordtype/
 
 
@@ -260,7 +167,7 @@ def _long(note: CurrentNote) -> shapes.NoteLong:
     "/recordtype/",
     operation_id=f"{_NAME}_recordtype_list",
     response_model=list[shapes.NoteLong],
-    responses=_READ,
+    responses=READ,
 )
 def list_long(
     request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
@@ -276,7 +183,7 @@ def list_long(
     operation_id=f"{_NAME}_recordtype_create",
     status_code=201,
     response_model=shapes.NoteLong,
-    responses=_CHANGE,
+    responses=CHANGE,
     openapi_extra=OPENAPI,
 )
 def create_or_update(
@@ -345,7 +252,7 @@ def _whole(form: NoteForm) -> bytes:
     "/recordtype/{id}/",
     operation_id=f"{_NAME}_recordtype_retrieve",
     response_model=shapes.NoteLong,
-    responses=_READ,
+    responses=READ,
 )
 def retrieve_long(parts: TheParts, caller: TheCaller, note_id: TheId) -> Response:
     """One note in its long form."""
@@ -357,7 +264,7 @@ def retrieve_long(parts: TheParts, caller: TheCaller, note_id: TheId) -> Respons
     "/recordtype/{id}/",
     operation_id=f"{_NAME}_recordtype_update",
     response_model=shapes.NoteLong,
-    responses=_CHANGE,
+    responses=CHANGE,
 )
 def update_long(
     parts: TheParts,
@@ -382,7 +289,7 @@ def update_long(
     "/recordtype/{id}/",
     status_code=204,
     operation_id=f"{_NAME}_recordtype_destroy",
-    responses=_CHANGE,
+    responses=CHANGE,
 )
 def soft_delete(
     parts: TheParts,
@@ -400,7 +307,7 @@ def soft_delete(
     "/recordtype/{id}/files/{digest}/",
     operation_id=f"{_NAME}_recordtype_file",
     response_class=Response,
-    responses=_READ | {200: {"content": {"application/octet-stream": {}}}},
+    responses=READ | {200: {"content": {"application/octet-stream": {}}}},
 )
 def retrieve_file(parts: TheParts, caller: TheCaller, note_id: TheId, digest: str) -> Response:
     """The bytes of a file that the note's newest version holds."""

@@ -8,7 +8,7 @@ import base64
 import secrets
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +32,7 @@ from tests.runtime.embedded_states import CHECKOUT
 DATED: Final = "2026-03-02T09:00:00Z"
 LOGINS: Final = ("therapist", "ml", "admin", "auditor")
 NUMBERS_FROM: Final = 500_000
+BROKEN_SECONDS: Final = 2
 
 
 class Word(NamedTuple):
@@ -48,13 +49,13 @@ class Canaries:
     def __init__(self, service: Service) -> None:
         self.words: list[Word] = []
         self.told: list[bytes] = []
-        self._service = service
+        self.service = service
         self._clients: dict[str, Client] = {}
         self.come_back()
 
     def come_back(self) -> None:
         """Log in (again)."""
-        port = self._service.port
+        port = self.service.port
         for client in self._clients.values():
             client.close()
         self._clients = {login: Client(port, log_in(port, login)) for login in LOGINS}
@@ -84,7 +85,7 @@ class Canaries:
     def run(self, *words: str, said: str = "", codes: tuple[int, ...] = (0,)) -> None:
         """A command of the program; what it says is kept to be searched."""
         done = subprocess.run(
-            self._service.command(*words),
+            self.service.command(*words),
             check=False,
             cwd=CHECKOUT,
             env=environment(),
@@ -98,7 +99,7 @@ class Canaries:
     @property
     def directory(self) -> Path:
         """For files of ours, beside the service's."""
-        return self._service.state.parent
+        return self.service.state.parent
 
 
 Step = Callable[[Canaries], None]
@@ -236,7 +237,7 @@ STEPS: Final[tuple[Step, ...]] = (
 
 
 def while_the_database_is_gone(of: Canaries) -> None:
-    """What breaks is logged, and no word with it. All at once, since some wait for a connection."""
+    """What breaks is logged, and no word with it; then the service is killed, with those who wait."""
     said = {"data": of.passing_word("text of a broken save"), **_whose(2)}
     files = [Upload(of.passing_word("file of a broken save"), "text/plain", b"")]
     soap = {"data": of.passing_word("text of a broken save"), "sender_role": "ml", **_whose(2)}
@@ -248,6 +249,8 @@ def while_the_database_is_gone(of: Canaries) -> None:
     }
     with ThreadPoolExecutor() as pool:
         sent = [pool.submit(of.send, login, request) for login, request in requests.items()]
+        wait(sent, BROKEN_SECONDS)
+        of.service.kill()
     assert all(isinstance(one.exception(), NoAnswerError) for one in sent)
 
 
