@@ -35,6 +35,8 @@ BATCH_MAX: Final = 256
 COMPANY_SECONDS: Final = 0.002
 ATTEMPTS_MAX: Final = 8
 RETRY_SECONDS: Final = 0.25
+GIVE_UP_SECONDS: Final = 15.0
+"""How long a save waits for a database that does not answer, at the least."""
 
 ViewWriter = Callable[[Cursor[Any], Sequence[Entry]], None]
 
@@ -121,19 +123,23 @@ class Appender:
 
     def _append_all(self, batch: Sequence[_Waiting]) -> None:
         pending = _without_rivals(batch)
+        give_up_at = time.monotonic() + GIVE_UP_SECONDS
         for attempt in range(ATTEMPTS_MAX):
+            is_last = attempt == ATTEMPTS_MAX - 1 or time.monotonic() > give_up_at
             try:
                 if attempt:
                     pending = self._sort_out(pending)
                 if pending:
                     self._append_together(pending)
             except (OperationalError, InterfaceError, InternalError) as error:
-                if attempt == ATTEMPTS_MAX - 1:
+                if is_last:
                     _refuse(pending, error)
+                    return
                 time.sleep(RETRY_SECONDS * attempt)
             except IntegrityError as error:
-                if attempt == ATTEMPTS_MAX - 1:
+                if is_last:
                     self._append_each(pending, error)
+                    return
             except Exception as error:
                 self._append_each(pending, error)
                 return
@@ -163,6 +169,8 @@ class Appender:
         with self._datastore.as_ledger() as conn:
             cursor = conn.cursor(row_factory=tuple_row, binary=True)
             for waiting in pending:
+                if waiting.answer.done():  # by a look that was interrupted before its end
+                    continue
                 found = _first_entry(cursor, waiting.addition)
                 if found and found[1] == waiting.addition.entries[0].state:
                     waiting.answer.set_result(found[0])

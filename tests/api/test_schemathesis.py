@@ -127,8 +127,7 @@ def _schema(clinic: Clinic, who: By) -> BaseSchema:
             ],
         }
     )
-    schema = schemathesis.openapi.from_asgi("/openapi.json", clinic.app, config=config)
-    return schema
+    return schemathesis.openapi.from_asgi("/openapi.json", clinic.app, config=config)
 
 
 @contextmanager
