@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from threading import Event, Thread
 from types import FrameType
 from typing import Final
 
@@ -20,12 +21,16 @@ import uvicorn
 from api.app import create_app
 from runtime import demo, owner, wiring
 from runtime.checks import require_ready
+from runtime.embedded import EmbeddedServerError
 from runtime.seed import clinics_to_seed, seed_record_types
 from runtime.settings import Settings
 from runtime.told import ToldError
 from runtime.wiring import System
 
 BACKLOG: Final = 2_048
+WATCH_SECONDS: Final = 2.0
+MISSES_MAX: Final = 3
+"""So many times in a row the embedded database did not answer: it is not coming back."""
 GARBAGE_THRESHOLD: Final = 50_000
 """Objects made before the collector looks for cycles among the new ones."""
 ANSWER_SECONDS_MAX: Final = 10
@@ -52,7 +57,41 @@ def serve(settings: Settings, say: Say) -> None:
             with closing(_listen(settings)) as listener:
                 _say_where(settings, system, listener, say)
                 _settle_memory()
-                _answer(system, listener)
+                with _watching(settings, system):
+                    _answer(system, listener)
+
+
+@contextmanager
+def _watching(settings: Settings, system: System) -> Iterator[None]:
+    """End where the embedded server is gone for good: the next start brings both back.
+
+    Raises EmbeddedServerError then, so that whoever keeps the service running sees why.
+    """
+    ended, lost = Event(), Event()
+
+    def watch() -> None:
+        misses = 0
+        while misses < MISSES_MAX and not ended.wait(WATCH_SECONDS):
+            try:
+                system.parts.is_ready()
+                misses = 0
+            except Exception:  # whatever the reason, it does not answer
+                misses += 1
+        if not ended.is_set():
+            lost.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    if settings.is_embedded:
+        Thread(target=watch, name="watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+    if lost.is_set():
+        raise EmbeddedServerError(
+            "The embedded database server has ended, and the service with it. Start it again: it"
+            f" recovers. {settings.state / 'postgres.log'} may say why."
+        )
 
 
 def _settle_memory() -> None:

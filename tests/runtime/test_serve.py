@@ -1,6 +1,7 @@
 """`noteledger serve`, really run: started, doubled, killed, on both kinds of database."""
 
 import json
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -113,6 +114,14 @@ class TestEnding:
             assert service.get("/directory/sessions/", THERAPIST)
             assert service.end(signal.SIGTERM) == 0
         assert before == list(range(1, len(before) + 1)) == positions(own)
+
+    def test_without_its_server_it_ends_and_starts_again(self, own: Path) -> None:
+        with serving("--state", own) as service:
+            os.kill(postmaster_of(own), signal.SIGKILL)
+            assert service.process.wait(60) == 1
+        with serving("--state", own) as service:
+            assert service.get("/directory/sessions/", THERAPIST)
+            assert service.end(signal.SIGTERM) == 0
 
 
 class TestOperatorsDatabase:
