@@ -9,7 +9,7 @@ from api import saving
 from api import soap_note_shapes as shapes
 from api.auth import TheCaller
 from api.given import Cursor, TheId, TheLimit, checked_text
-from api.lean import lean
+from api.lean import LOOK_UPS_AT_ONCE, lean
 from api.parts import TheParts
 from api.problems import CHANGE, LOOK_UP, READ
 from api.soap_notes import look_up
@@ -23,7 +23,9 @@ _SOAP: Final = Kind.SOAP_NOTE
 _PREFIX: Final = f"{BASE}/soap"
 
 router = APIRouter(prefix=_PREFIX, tags=["soap-notes"])
-look_ups = APIRouter(prefix=_PREFIX, tags=["soap-notes"], route_class=lean(look_up))
+look_ups = APIRouter(
+    prefix=_PREFIX, tags=["soap-notes"], route_class=lean(look_up, LOOK_UPS_AT_ONCE)
+)
 routers = (look_ups, router)
 
 _histories: Final = TypeAdapter(list[shapes.TherapistSoapHistory])

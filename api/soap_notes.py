@@ -17,7 +17,7 @@ from api.given import (
     checked_text,
     claim,
 )
-from api.lean import json_body, lean, save_headers
+from api.lean import LOOK_UPS_AT_ONCE, SAVES_AT_ONCE, json_body, lean, save_headers
 from api.parts import Parts, TheParts
 from api.problems import CHANGE, LOOK_UP, READ
 from api.therapist_note_shapes import BASE, Because
@@ -40,8 +40,10 @@ async def _save_body(request: Request, parts: Parts) -> dict[str, Any]:
 
 _PREFIX: Final = f"{BASE}/soap"
 router = APIRouter(prefix=_PREFIX, tags=["soap-notes"])
-look_ups = APIRouter(prefix=_PREFIX, tags=["soap-notes"], route_class=lean(look_up))
-saves = APIRouter(prefix=_PREFIX, tags=["soap-notes"], route_class=lean(_save_body))
+look_ups = APIRouter(
+    prefix=_PREFIX, tags=["soap-notes"], route_class=lean(look_up, LOOK_UPS_AT_ONCE)
+)
+saves = APIRouter(prefix=_PREFIX, tags=["soap-notes"], route_class=lean(_save_body, SAVES_AT_ONCE))
 routers = (look_ups, saves, router)
 
 

@@ -9,7 +9,7 @@ from api import saving
 from api import therapist_note_shapes as shapes
 from api.auth import TheCaller
 from api.given import Cursor, TheId, TheLimit, checked_text
-from api.lean import lean
+from api.lean import LOOK_UPS_AT_ONCE, lean
 from api.parts import TheParts
 from api.problems import CHANGE, LOOK_UP, READ
 from api.therapist_note_shapes import BASE, Because
@@ -20,7 +20,9 @@ NEWEST: Final = 10
 _NAME: Final = "apis_therapistnotes"
 
 router = APIRouter(prefix=BASE, tags=["therapist-notes"])
-look_ups = APIRouter(prefix=BASE, tags=["therapist-notes"], route_class=lean(look_up))
+look_ups = APIRouter(
+    prefix=BASE, tags=["therapist-notes"], route_class=lean(look_up, LOOK_UPS_AT_ONCE)
+)
 routers = (look_ups, router)
 
 _histories: Final = TypeAdapter(list[shapes.TherapistNotesHistory])

@@ -19,7 +19,7 @@ from api.given import (
     claim,
     etag,
 )
-from api.lean import json_body, lean, save_headers
+from api.lean import LOOK_UPS_AT_ONCE, SAVES_AT_ONCE, json_body, lean, save_headers
 from api.parts import Parts, TheParts
 from api.problems import CHANGE, LOOK_UP, READ
 from api.therapist_note_shapes import BASE, Because
@@ -41,8 +41,10 @@ async def _form(request: Request, parts: Parts) -> dict[str, Any]:
 
 
 router = APIRouter(prefix=BASE, tags=["therapist-notes"])
-look_ups = APIRouter(prefix=BASE, tags=["therapist-notes"], route_class=lean(look_up))
-saves = APIRouter(prefix=BASE, tags=["therapist-notes"], route_class=lean(_form))
+look_ups = APIRouter(
+    prefix=BASE, tags=["therapist-notes"], route_class=lean(look_up, LOOK_UPS_AT_ONCE)
+)
+saves = APIRouter(prefix=BASE, tags=["therapist-notes"], route_class=lean(_form, SAVES_AT_ONCE))
 routers = (look_ups, saves, router)
 
 
