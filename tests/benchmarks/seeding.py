@@ -28,6 +28,8 @@ THERAPISTS: Final = 10
 NOTES_EACH: Final = 5
 """Of each kind, for each client."""
 RECORD_TYPE: Final = 2
+CREATED_TYPE: Final = 3
+"""Of the notes that a benchmark creates."""
 CLINIC: Final = 1
 TEXT: Final = ("The client and I went over the week and what helped in it. " * 20)[:1000]
 _FIRST_THERAPIST: Final = 100
@@ -86,8 +88,9 @@ def seed_people(system: System) -> Seeded:
     """Therapists, clients and who treats whom."""
     record, at = system.parts.ledger.record, system.parts.clock()
     who: dict[str, Any] = {"by": _THE_OPERATOR, "at": at}
-    put = PutRecordType(**who, record_type=RECORD_TYPE, name="Progress notes", description="")
-    record(CLINIC, Kind.RECORD_TYPE, RECORD_TYPE, put)
+    for number in (RECORD_TYPE, CREATED_TYPE):
+        put = PutRecordType(**who, record_type=number, name=f"Type {number}", description="")
+        record(CLINIC, Kind.RECORD_TYPE, number, put)
     therapists = []
     for number in range(_FIRST_THERAPIST, _FIRST_THERAPIST + THERAPISTS):
         person = PutPerson(

@@ -15,30 +15,36 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from statistics import median
+from typing import Final
 
 import psycopg
 
-from runtime.embedded import embedded_postgres
+from runtime.embedded import ServerAddress, embedded_postgres
 from tests.benchmarks import floors
 from tests.benchmarks.http_load import Measured, drive, request
-from tests.benchmarks.seeding import CLIENTS, RECORD_TYPE, Seeded, client_ids, seeded_system
+from tests.benchmarks.seeding import (
+    CLIENTS,
+    CREATED_TYPE,
+    RECORD_TYPE,
+    Seeded,
+    client_ids,
+    seeded_system,
+)
 
 BASE: Final = "/apis/therapistnotes"
 TEXT: Final = ("The client reports sleeping better since the last session. " * 20)[:1000]
-WRITE_CONNECTIONS: Final = 32
-READ_CONNECTIONS: Final = 32
+CONNECTIONS: Final = 32
+CONSTANT: Final = "floor: constant"
+SELECT: Final = "floor: one select"
+INSERT: Final = "floor: grouped insert"
+READS: Final = "reads"
+MIX: Final = "80 % reads, 20 % creates"
+CREATES: Final = "create notes"
 JSON: Final = "application/json"
-
-
-class Target(NamedTuple):
-    """A server under load."""
-
-    address: tuple[str, int]
-    seconds: float
 
 
 def free_port() -> int:
@@ -94,13 +100,13 @@ def multipart(metadata: dict[str, object]) -> tuple[dict[str, str], bytes]:
 
 
 def creates(seeded: Seeded) -> Iterator[bytes]:
-    """New notes of 1 KB, of all clients in turn."""
+    """New notes of 1 KB, of all clients in turn; of a type that the reads do not ask for."""
     for client in itertools.cycle(client_ids()):
         therapist = seeded.therapist_of(client)
         headers, body = multipart(
             {
                 "data": TEXT,
-                "record_type": RECORD_TYPE,
+                "record_type": CREATED_TYPE,
                 "client_user_id": client,
                 "therapist_user_id": therapist.user_id,
                 "therapist_client_id": seeded.relationship_of(client),
@@ -150,8 +156,8 @@ def floor_selects() -> Iterator[bytes]:
 # --- the run
 
 
-def measure_floors(owner_url: str, core: int, seconds: float) -> dict[str, Measured]:
-    """Constant, grouped insert, select."""
+def fill_floor(owner_url: str) -> None:
+    """10 rows of each client for the select."""
     with psycopg.connect(owner_url, autocommit=True) as conn:
         conn.execute(floors.TABLE.encode())
         conn.execute(
@@ -160,71 +166,69 @@ def measure_floors(owner_url: str, core: int, seconds: float) -> dict[str, Measu
             (CLIENTS, TEXT, CLIENTS),
         )
         conn.execute("VACUUM ANALYZE")
-    address = ("127.0.0.1", free_port())
-    with on_core(core, "tests.benchmarks.floors", owner_url, str(address[1])):
-        wait_for(address)
-        constant = itertools.repeat(request("GET", "/constant"))
-        return {
-            "floor: constant": drive(address, constant, READ_CONNECTIONS, seconds),
-            "floor: grouped insert": drive(address, floor_inserts(), WRITE_CONNECTIONS, seconds),
-            "floor: one select": drive(address, floor_selects(), READ_CONNECTIONS, seconds),
+
+
+def measure(
+    address: ServerAddress, state: Path, core: int, rounds: int, seconds: float, seeded: Seeded
+) -> dict[str, list[Measured]]:
+    """Floors and service in turn, round by round, so that a slow minute of the machine hits both."""
+    floor, service = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
+    env = {"NOTELEDGER_DATABASE_URL": address.app_url, "NOTELEDGER_STATE": str(state)}
+    serve = ("runtime.cli", "serve", "--port", str(service[1]))
+    floor_module = ("tests.benchmarks.floors", address.owner_url, str(floor[1]))
+    measured: dict[str, list[Measured]] = {}
+    with on_core(core, *floor_module), on_core(core, *serve, env=env):
+        wait_for(floor)
+        wait_for(service)
+        loads = {
+            CONSTANT: (floor, itertools.repeat(request("GET", "/constant"))),
+            SELECT: (floor, floor_selects()),
+            READS: (service, reads(seeded)),
+            MIX: (service, mixed(seeded)),
+            INSERT: (floor, floor_inserts()),
+            CREATES: (service, creates(seeded)),
         }
+        for _ in range(rounds):
+            for name, (target, load) in loads.items():
+                one = drive(target, load, CONNECTIONS, seconds)
+                measured.setdefault(name, []).append(one)
+    return measured
 
 
-def measure_service(
-    app_url: str, state: Path, core: int, seconds: float, seeded: Seeded
-) -> dict[str, Measured]:
-    """Creating notes, reads alone, and the mix."""
-    address = ("127.0.0.1", free_port())
-    env = {"NOTELEDGER_DATABASE_URL": app_url, "NOTELEDGER_STATE": str(state)}
-    command = ("runtime.cli", "serve", "--port", str(address[1]))
-    with on_core(core, *command, env=env):
-        wait_for(address)
-        loads: dict[str, tuple[Callable[[Seeded], Iterator[bytes]], int]] = {
-            "reads": (reads, READ_CONNECTIONS),
-            "80 % reads, 20 % creates": (mixed, READ_CONNECTIONS),
-            "create notes": (creates, WRITE_CONNECTIONS),
-        }
-        return {
-            name: drive(address, load(seeded), connections, seconds)
-            for name, (load, connections) in loads.items()
-        }
-
-
-def show(measured: dict[str, Measured]) -> None:
-    """The table, then the ratios."""
+def show(measured: dict[str, list[Measured]]) -> None:
+    """Medians over the rounds; the ratios are medians of the rounds' own ratios."""
     print(f"{'':28}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}{'failures':>10}")
-    for name, one in measured.items():
-        print(
-            f"{name:28}{one.requests_per_second:12,.0f}{one.p50_ms:10.2f}{one.p99_ms:10.2f}"
-            f"{one.failures:10}"
+    for name, all_of_it in measured.items():
+        rate = median(one.requests_per_second for one in all_of_it)
+        p50 = median(one.p50_ms for one in all_of_it)
+        p99 = median(one.p99_ms for one in all_of_it)
+        failures = sum(one.failures for one in all_of_it)
+        print(f"{name:28}{rate:12,.0f}{p50:10.2f}{p99:10.2f}{failures:10}")
+    for name, floor in ((CREATES, INSERT), (READS, SELECT), (MIX, SELECT)):
+        ratios = sorted(
+            one.requests_per_second / of.requests_per_second
+            for one, of in zip(measured[name], measured[floor], strict=True)
         )
-    for name, floor in (
-        ("create notes", "floor: grouped insert"),
-        ("reads", "floor: one select"),
-        ("80 % reads, 20 % creates", "floor: one select"),
-    ):
-        ratio = measured[name].requests_per_second / measured[floor].requests_per_second
-        print(f"{name} / {floor.removeprefix('floor: ')}: {ratio:.2f}")
+        label = f"{name} / {floor.removeprefix('floor: ')}"
+        print(f"{label}: {median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 
 def main() -> None:
     """Seed, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=8, help="length of each measurement")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4, help="length of each measurement")
+    asked = parser.parse_args()
     server_core, load_core = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, {load_core})
     with tempfile.TemporaryDirectory(prefix="noteledger-bench-") as directory:
         Path(directory).chmod(0o711)  # started by root, the server runs as somebody else
-        state = Path(directory)
-        with embedded_postgres(state / "state", cpu=server_core) as address:
-            with seeded_system(address, state / "state") as seeded:
+        state = Path(directory) / "state"
+        with embedded_postgres(state, cpu=server_core) as address:
+            with seeded_system(address, state) as seeded:
                 pass
-            measured = measure_floors(address.owner_url, server_core, seconds)
-            measured |= measure_service(
-                address.app_url, state / "state", server_core, seconds, seeded
-            )
+            fill_floor(address.owner_url)
+            measured = measure(address, state, server_core, asked.rounds, asked.seconds, seeded)
     show(measured)
 
 
