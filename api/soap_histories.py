@@ -11,9 +11,10 @@ from api.auth import TheCaller
 from api.given import Cursor, TheId, TheLimit, checked_text
 from api.lean import LOOK_UPS_AT_ONCE, lean
 from api.parts import TheParts
-from api.problems import CHANGE, LOOK_UP, READ
+from api.problems import CHANGE, LOOK_UP, READ, BadRequest
 from api.soap_notes import look_up
 from api.therapist_note_shapes import BASE, Because
+from domain.note_facts import NoteApproved
 from domain.value import Kind
 from projections.partial_history import partial_history
 
@@ -131,6 +132,10 @@ def amend_soap_history(
         "therapist_client_id": body.therapist_client_id,
         "therapist_session_id": body.therapist_session_id,
     }
+    before = saving.find_entry(parts, caller, _SOAP, position)
+    if (body.is_approved or body.signature) and not isinstance(before.saved, NoteApproved):
+        detail = "An amendment changes the text alone: to approve, save a version of the note."
+        raise BadRequest(422, detail, "is_approved" if body.is_approved else "signature")
     text = checked_text(parts, body.data)
     entry = saving.amend(parts, caller, _SOAP, position, said, text, body.reason)
     return Response(shapes.history(entry).model_dump_json(), media_type=saving.JSON)

@@ -9,7 +9,14 @@ from typing import Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from api.given import GivenDate, GivenId, GivenSignature, GivenText
-from api.therapist_note_shapes import Given, LookUp, amended_text, printed_as_required
+from api.therapist_note_shapes import (
+    Given,
+    LookUp,
+    amended_text,
+    printed_as_required,
+    text_of,
+    whose,
+)
 from domain.note_facts import NoteApproved, NoteVersion
 from domain.value import Role
 from projections.history import HistoryEntry
@@ -207,12 +214,12 @@ def short(note: CurrentNote) -> SoapShort:
     """Operations 18, 20, 21."""
     return SoapShort(
         id=note.note_id,
-        therapist_data=_text(note.saved),
+        therapist_data=text_of(note.saved),
         therapist_notes_notetypeid=note.saved.record_type,
         created_user_id=note.created_by,
         updated_user_id=note.saved.by.user_id,
         date=note.saved.dated,
-        **_whose(note.saved),
+        **whose(note.saved),
         **_approval(note.saved),
     )
 
@@ -221,14 +228,14 @@ def by_type(note: CurrentNote) -> SoapByType:
     """Operation 19."""
     return SoapByType(
         id=note.note_id,
-        data=_text(note.saved),
+        data=text_of(note.saved),
         record_type=note.saved.record_type,
         created_user_id=note.created_by,
         updated_user_id=note.saved.by.user_id,
         date=note.saved.dated,
         create_timestamp=note.created_at,
         update_timestamp=note.saved.at,
-        **_whose(note.saved),
+        **whose(note.saved),
         **_approval(note.saved),
     )
 
@@ -239,14 +246,14 @@ def long(note: CurrentNote, entry: HistoryEntry) -> SoapLong:
     return SoapLong(
         id=note.note_id,
         ml_data=(words.ml_text if words else None) or "",
-        therapist_data=_text(note.saved),
+        therapist_data=text_of(note.saved),
         therapist_notes_notetypeid=note.saved.record_type,
         created_user_id=note.created_by,
         updated_user_id=note.saved.by.user_id,
         create_timestamp=note.created_at,
         update_timestamp=note.saved.at,
         history=history(entry),
-        **_whose(note.saved),
+        **whose(note.saved),
         **_approval(note.saved),
     )
 
@@ -278,7 +285,7 @@ def _history_fields(entry: HistoryEntry) -> dict[str, Any]:
         "session_start_time": entry.session_starts_at,
         "session_end_time": entry.session_ends_at,
         "date": entry.saved.dated,
-        **_whose(entry.saved),
+        **whose(entry.saved),
         **_approval(entry.saved),
     }
 
@@ -286,19 +293,6 @@ def _history_fields(entry: HistoryEntry) -> dict[str, Any]:
 def sender(role: Literal["ml", "therapist"]) -> Literal[Role.ML, Role.THERAPIST]:
     """The role that a save is sent in."""
     return Role.ML if role == "ml" else Role.THERAPIST
-
-
-def _text(saved: NoteVersion) -> str:
-    return saved.words.text if saved.words else ""
-
-
-def _whose(saved: NoteVersion) -> dict[str, Any]:
-    return {
-        "client_user_id": saved.client_user_id,
-        "therapist_user_id": saved.therapist_user_id,
-        "therapist_client_id": saved.therapist_client_id,
-        "therapist_session_id": saved.therapist_session_id,
-    }
 
 
 def _approval(saved: NoteVersion) -> dict[str, Any]:

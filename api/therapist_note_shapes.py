@@ -240,13 +240,13 @@ def short(note: CurrentNote) -> NoteShort:
     """Operations 1, 3, 4."""
     return NoteShort(
         id=note.note_id,
-        data=_text(note.saved),
+        data=text_of(note.saved),
         therapistnotes_notetype_id=note.saved.record_type,
         created_user_id=note.created_by,
         updated_user_id=note.saved.by.user_id,
         date=note.saved.dated,
         attachment=_attachment(note.saved),
-        **_whose(note.saved),
+        **whose(note.saved),
     )
 
 
@@ -254,7 +254,7 @@ def by_type(note: CurrentNote) -> NoteByType:
     """Operation 2."""
     return NoteByType(
         id=note.note_id,
-        data=_text(note.saved),
+        data=text_of(note.saved),
         record_type=note.saved.record_type,
         created_user_id=note.created_by,
         updated_user_id=note.saved.by.user_id,
@@ -264,7 +264,7 @@ def by_type(note: CurrentNote) -> NoteByType:
         signature=note.saved.words.signature if note.saved.words else None,
         create_timestamp=note.created_at,
         update_timestamp=note.saved.at,
-        **_whose(note.saved),
+        **whose(note.saved),
     )
 
 
@@ -272,7 +272,7 @@ def long(note: CurrentNote, entry: HistoryEntry) -> NoteLong:
     """Operations 11 to 14."""
     return NoteLong(
         id=note.note_id,
-        data=_text(note.saved),
+        data=text_of(note.saved),
         therapistnotes_notetype_id=note.saved.record_type,
         created_user_id=note.created_by,
         updated_user_id=note.saved.by.user_id,
@@ -280,7 +280,7 @@ def long(note: CurrentNote, entry: HistoryEntry) -> NoteLong:
         update_timestamp=note.saved.at,
         history=history(entry),
         file_content_json=_files(note.saved),
-        **_whose(note.saved),
+        **whose(note.saved),
     )
 
 
@@ -294,7 +294,7 @@ def history(entry: HistoryEntry) -> TherapistNotesHistory:
         created_user_id=entry.saved.by.user_id,
         updated_user_id=(entry.amended or entry.saved).by.user_id,
         attachment=_attachment(entry.saved),
-        **_whose(entry.saved),
+        **whose(entry.saved),
     )
 
 
@@ -310,7 +310,7 @@ def history_by_type(entry: HistoryEntry) -> HistoryByType:
         attachment=_attachment(entry.saved),
         create_timestamp=entry.saved.at,
         update_timestamp=(entry.amended or entry.saved).at,
-        **_whose(entry.saved),
+        **whose(entry.saved),
     )
 
 
@@ -318,7 +318,7 @@ def amended_text(entry: HistoryEntry) -> str:
     """What the entry says: its amendment, or what was saved."""
     if entry.amended and entry.amended.words:
         return entry.amended.words.text
-    return _text(entry.saved)
+    return text_of(entry.saved)
 
 
 def file_url(note_id: int, digest: str) -> str:
@@ -326,11 +326,13 @@ def file_url(note_id: int, digest: str) -> str:
     return f"{BASE}/recordtype/{note_id}/files/{digest}/"
 
 
-def _text(saved: NoteVersion) -> str:
+def text_of(saved: NoteVersion) -> str:
+    """What the version says; nothing once its words were erased."""
     return saved.words.text if saved.words else ""
 
 
-def _whose(saved: NoteVersion) -> dict[str, Any]:
+def whose(saved: NoteVersion) -> dict[str, Any]:
+    """The ids that every form of a note names."""
     return {
         "client_user_id": saved.client_user_id,
         "therapist_user_id": saved.therapist_user_id,

@@ -152,6 +152,8 @@ def test_an_approved_entry_is_final(clinic: Clinic, path: str) -> None:
 def test_an_amendment_approves_nothing(clinic: Clinic) -> None:
     entry_id = clinic.alma.save_soap("S: a")["history"]["id"]
     said = {"is_approved": True, "signature": SIGNATURE}
+    before = clinic.stored()
     answer = clinic.alma.put(f"{WHOLE}{entry_id}/", amend_soap("S: b", **said))
-    assert answer.status_code == 200
-    assert (answer.json()["is_approved"], answer.json()["signature"]) == (False, None)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["is_approved"]
+    assert clinic.stored() == before

@@ -66,7 +66,7 @@ NOBODY_RUNS_THIS = (
     ROOT and (ran := as_nobody([sys.executable, "-c", "import runtime"])) and not ran.returncode
 )
 
-as_root = pytest.mark.skipif(not ROOT, reason="the server changes its user only for root")
+as_root = pytest.mark.as_root
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="a core is chosen on Linux only")
 
 
