@@ -1,11 +1,11 @@
-"""The directory: the people, relationships, sessions and record types that the operations name by id.
+"""The directory: relationships, sessions and record types (and `people.py`), named by id elsewhere.
 
 PUT says how an entry shall be, and makes it where it is not there yet; saying it again changes
 nothing. In a larger product these come from elsewhere; here they are kept as facts like the notes.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
@@ -17,31 +17,28 @@ from api.parts import Parts, TheParts
 from api.problems import BadRequest, documented
 from api.therapist_note_shapes import Given
 from domain.access import DirectoryAction, may_use_directory
-from domain.person import PutPerson
 from domain.record_type import PutRecordType
-from domain.refusals import NotPermitted, PersonIsUnknown, SessionEndsBeforeItStarts
+from domain.refusals import NotPermitted, SessionEndsBeforeItStarts
 from domain.relationship import PutRelationship
 from domain.session import EventStatus, PutSession
-from domain.value import PSYCHOTHERAPY, Caller, Kind, Role
-from projections.people import PersonRow
+from domain.value import PSYCHOTHERAPY, Caller, Kind
 from projections.relationships import RelationshipRow
 from projections.sessions import SessionRow
 
 router = APIRouter(prefix="/directory", tags=["directory"])
-_READ: Final = documented(401, 403, 404, 422, 429)
-_PUT: Final = documented(400, 401, 403, 404, 409, 413, 415, 422, 429)
-_STAFF: Final = tuple(role for role in Role if role is not Role.CLIENT)
+READ: Final = documented(401, 403, 404, 422, 429)
+PUT: Final = documented(400, 401, 403, 404, 409, 413, 415, 422, 429)
 
-FullName = Annotated[GivenText, Field(min_length=1, max_length=200)]
-StaffRole = Literal["therapist", "auditor", "administrator", "ml"]
+Name = Annotated[GivenText, Field(min_length=1, max_length=200)]
 
 
-def _permit(caller: Caller, action: DirectoryAction) -> None:
+def permit(caller: Caller, action: DirectoryAction) -> None:
+    """Refuse a role that may not."""
     if not may_use_directory(caller.role, action):
         raise NotPermitted
 
 
-def _put(parts: Parts, caller: Caller, kind: Kind, number: int, command: Any) -> int:
+def put(parts: Parts, caller: Caller, kind: Kind, number: int, command: Any) -> int:
     """Record; 201 where the first fact of the entry was made by it."""
     recorded = parts.ledger.record(caller.clinic_id, kind, number, command)
     is_new = recorded.position is not None and recorded.state.version == 1
@@ -52,136 +49,6 @@ def _one(rows: list[Any], what: str) -> Any:
     if not rows:
         raise BadRequest(404, f"There is no such {what}.")
     return rows[0]
-
-
-# --- users and clients
-
-
-class User(BaseModel):
-    """A person who works here, or the ML service."""
-
-    id: int
-    role: str
-    full_name: str | None
-
-
-class Client(BaseModel):
-    """A client."""
-
-    id: int
-    full_name: str | None
-
-
-class UserPut(Given):
-    """How a user shall be known. The role stays as it was first said."""
-
-    role: StaffRole
-    full_name: FullName
-
-
-class ClientPut(Given):
-    """How a client shall be known."""
-
-    full_name: FullName
-
-
-def _people(
-    request: Request,
-    response: Response,
-    parts: Parts,
-    caller: Caller,
-    roles: tuple[Role, ...],
-    limit: int,
-    cursor: str | None,
-) -> list[PersonRow]:
-    _permit(caller, DirectoryAction.READ_PEOPLE)
-    rows = parts.people.page(caller, roles, read_cursor(parts, caller, cursor) or 0, limit)
-    more = rows[-1].user_id if len(rows) == limit else None
-    response.headers.update(link_next(request, parts, caller, more, limit))
-    return rows
-
-
-def _person(parts: Parts, caller: Caller, user_id: int, *, is_client: bool) -> PersonRow:
-    _permit(caller, DirectoryAction.READ_PEOPLE)
-    person = parts.people.find(caller, user_id)
-    if person is None or (person.role is Role.CLIENT) is not is_client:
-        raise PersonIsUnknown
-    return person
-
-
-def _put_person(parts: Parts, caller: Caller, user_id: int, role: Role, full_name: str) -> int:
-    command = PutPerson(
-        by=saving.by(caller), at=parts.clock(), user_id=user_id, role=role, full_name=full_name
-    )
-    return _put(parts, caller, Kind.PERSON, user_id, command)
-
-
-@router.get("/users/", operation_id="directory_users_list", responses=_READ)
-def list_users(
-    request: Request,
-    response: Response,
-    parts: TheParts,
-    caller: TheCaller,
-    limit: TheLimit,
-    cursor: Cursor = None,
-) -> list[User]:
-    """Therapists, auditors, administrators and ML services, by id."""
-    rows = _people(request, response, parts, caller, _STAFF, limit, cursor)
-    return [User(id=row.user_id, role=row.role.value, full_name=row.full_name) for row in rows]
-
-
-@router.get("/users/{id}/", operation_id="directory_users_retrieve", responses=_READ)
-def retrieve_user(parts: TheParts, caller: TheCaller, user_id: TheId) -> User:
-    """One user."""
-    row = _person(parts, caller, user_id, is_client=False)
-    return User(id=row.user_id, role=row.role.value, full_name=row.full_name)
-
-
-@router.put(
-    "/users/{id}/",
-    operation_id="directory_users_update",
-    responses=_PUT | {201: {"model": User, "description": "Registered"}},
-)
-def put_user(
-    response: Response, parts: TheParts, caller: TheCaller, user_id: TheId, body: UserPut
-) -> User:
-    """Register a user, or rename them."""
-    response.status_code = _put_person(parts, caller, user_id, Role(body.role), body.full_name)
-    return User(id=user_id, role=body.role, full_name=body.full_name)
-
-
-@router.get("/clients/", operation_id="directory_clients_list", responses=_READ)
-def list_clients(
-    request: Request,
-    response: Response,
-    parts: TheParts,
-    caller: TheCaller,
-    limit: TheLimit,
-    cursor: Cursor = None,
-) -> list[Client]:
-    """Clients by id; a therapist finds their own."""
-    rows = _people(request, response, parts, caller, (Role.CLIENT,), limit, cursor)
-    return [Client(id=row.user_id, full_name=row.full_name) for row in rows]
-
-
-@router.get("/clients/{id}/", operation_id="directory_clients_retrieve", responses=_READ)
-def retrieve_client(parts: TheParts, caller: TheCaller, user_id: TheId) -> Client:
-    """One client."""
-    row = _person(parts, caller, user_id, is_client=True)
-    return Client(id=row.user_id, full_name=row.full_name)
-
-
-@router.put(
-    "/clients/{id}/",
-    operation_id="directory_clients_update",
-    responses=_PUT | {201: {"model": Client, "description": "Registered"}},
-)
-def put_client(
-    response: Response, parts: TheParts, caller: TheCaller, user_id: TheId, body: ClientPut
-) -> Client:
-    """Register a client, or rename them."""
-    response.status_code = _put_person(parts, caller, user_id, Role.CLIENT, body.full_name)
-    return Client(id=user_id, full_name=body.full_name)
 
 
 # --- relationships
@@ -213,7 +80,7 @@ def _relationship(row: RelationshipRow) -> Relationship:
     )
 
 
-@router.get("/relationships/", operation_id="directory_relationships_list", responses=_READ)
+@router.get("/relationships/", operation_id="directory_relationships_list", responses=READ)
 def list_relationships(
     request: Request,
     response: Response,
@@ -223,21 +90,19 @@ def list_relationships(
     cursor: Cursor = None,
 ) -> list[Relationship]:
     """Relationships by id; a therapist finds their own."""
-    _permit(caller, DirectoryAction.READ_PEOPLE)
+    permit(caller, DirectoryAction.READ_PEOPLE)
     rows = parts.relationships.page(caller, read_cursor(parts, caller, cursor) or 0, limit)
     more = rows[-1].therapist_client_id if len(rows) == limit else None
     response.headers.update(link_next(request, parts, caller, more, limit))
     return [_relationship(row) for row in rows]
 
 
-@router.get(
-    "/relationships/{id}/", operation_id="directory_relationships_retrieve", responses=_READ
-)
+@router.get("/relationships/{id}/", operation_id="directory_relationships_retrieve", responses=READ)
 def retrieve_relationship(
     parts: TheParts, caller: TheCaller, therapist_client_id: TheId
 ) -> Relationship:
     """One relationship."""
-    _permit(caller, DirectoryAction.READ_PEOPLE)
+    permit(caller, DirectoryAction.READ_PEOPLE)
     rows = parts.relationships.page(caller, 0, 1, only=therapist_client_id)
     return _relationship(_one(rows, "relationship"))
 
@@ -245,7 +110,7 @@ def retrieve_relationship(
 @router.put(
     "/relationships/{id}/",
     operation_id="directory_relationships_update",
-    responses=_PUT | {201: {"model": Relationship, "description": "Made"}},
+    responses=PUT | {201: {"model": Relationship, "description": "Made"}},
 )
 def put_relationship(
     response: Response,
@@ -255,7 +120,7 @@ def put_relationship(
     body: RelationshipPut,
 ) -> Relationship:
     """Make a relationship, end it or take it up again."""
-    _permit(caller, DirectoryAction.MANAGE_PEOPLE)
+    permit(caller, DirectoryAction.MANAGE_PEOPLE)
     parts.references.check(caller, body.client_user_id, body.therapist_user_id)
     command = PutRelationship(
         by=saving.by(caller),
@@ -263,7 +128,7 @@ def put_relationship(
         therapist_client_id=therapist_client_id,
         **body.model_dump(),
     )
-    response.status_code = _put(parts, caller, Kind.RELATIONSHIP, therapist_client_id, command)
+    response.status_code = put(parts, caller, Kind.RELATIONSHIP, therapist_client_id, command)
     return Relationship(id=therapist_client_id, **body.model_dump())
 
 
@@ -305,7 +170,7 @@ def _session(row: SessionRow) -> Session:
     )
 
 
-@router.get("/sessions/", operation_id="directory_sessions_list", responses=_READ)
+@router.get("/sessions/", operation_id="directory_sessions_list", responses=READ)
 def list_sessions(
     request: Request,
     response: Response,
@@ -315,30 +180,30 @@ def list_sessions(
     cursor: Cursor = None,
 ) -> list[Session]:
     """Sessions by id; a therapist finds their own and their clients'."""
-    _permit(caller, DirectoryAction.READ_PEOPLE)
+    permit(caller, DirectoryAction.READ_PEOPLE)
     rows = parts.sessions.page(caller, read_cursor(parts, caller, cursor) or 0, limit)
     more = rows[-1].session_id if len(rows) == limit else None
     response.headers.update(link_next(request, parts, caller, more, limit))
     return [_session(row) for row in rows]
 
 
-@router.get("/sessions/{id}/", operation_id="directory_sessions_retrieve", responses=_READ)
+@router.get("/sessions/{id}/", operation_id="directory_sessions_retrieve", responses=READ)
 def retrieve_session(parts: TheParts, caller: TheCaller, session_id: TheId) -> Session:
     """One session."""
-    _permit(caller, DirectoryAction.READ_PEOPLE)
+    permit(caller, DirectoryAction.READ_PEOPLE)
     return _session(_one(parts.sessions.page(caller, 0, 1, only=session_id), "session"))
 
 
 @router.put(
     "/sessions/{id}/",
     operation_id="directory_sessions_update",
-    responses=_PUT | {201: {"model": Session, "description": "Scheduled"}},
+    responses=PUT | {201: {"model": Session, "description": "Scheduled"}},
 )
 def put_session(
     response: Response, parts: TheParts, caller: TheCaller, session_id: TheId, body: SessionPut
 ) -> Session:
     """Schedule a session, reschedule it, or set its event status."""
-    _permit(caller, DirectoryAction.MANAGE_SESSIONS)
+    permit(caller, DirectoryAction.MANAGE_SESSIONS)
     parts.references.check(
         caller, body.client_user_id, body.therapist_user_id, body.therapist_client_id
     )
@@ -351,7 +216,7 @@ def put_session(
         **body.model_dump(exclude={"session_start_time", "session_end_time"}),
     )
     try:
-        response.status_code = _put(parts, caller, Kind.SESSION, session_id, command)
+        response.status_code = put(parts, caller, Kind.SESSION, session_id, command)
     except SessionEndsBeforeItStarts:
         raise SessionEndsBeforeItStarts("session_end_time") from None  # as the field is named here
     return _session(_one(parts.sessions.page(caller, 0, 1, only=session_id), "session"))
@@ -363,7 +228,7 @@ def put_session(
 class RecordTypePut(Given):
     """How a record type shall be."""
 
-    name: FullName
+    name: Name
     description: Annotated[GivenText, Field(max_length=2000)] = ""
     is_active: bool = True
 
@@ -371,7 +236,7 @@ class RecordTypePut(Given):
 @router.put(
     "/record-types/{id}/",
     operation_id="directory_record_types_update",
-    responses=_PUT | {201: {"model": record_types.RecordType, "description": "Defined"}},
+    responses=PUT | {201: {"model": record_types.RecordType, "description": "Defined"}},
 )
 def put_record_type(
     response: Response,
@@ -386,5 +251,5 @@ def put_record_type(
     command = PutRecordType(
         by=saving.by(caller), at=parts.clock(), record_type=record_type, **body.model_dump()
     )
-    response.status_code = _put(parts, caller, Kind.RECORD_TYPE, record_type, command)
+    response.status_code = put(parts, caller, Kind.RECORD_TYPE, record_type, command)
     return record_types.RecordType(id=record_type, **body.model_dump())
