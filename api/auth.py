@@ -99,7 +99,7 @@ TheCaller = Annotated[Caller, Depends(the_caller)]
 def _find(parts: Parts, authorization: str | None, credential: str) -> Caller | None:
     if authorization:
         return _by_basic(parts, authorization)
-    return parts.accounts.session_caller(credential, parts.clock())
+    return parts.browser_sessions.caller(credential, parts.clock())
 
 
 def _by_basic(parts: Parts, authorization: str) -> Caller | None:
@@ -150,7 +150,7 @@ def log_in(body: LogIn, request: Request, response: Response, parts: TheParts) -
     at: datetime = parts.clock()
     response.set_cookie(
         cookie_name(parts),
-        parts.accounts.begin_session(account, at),
+        parts.browser_sessions.begin(account, at),
         httponly=True,
         secure=parts.is_https,
         samesite="strict",
@@ -164,7 +164,7 @@ def log_out(request: Request, parts: TheParts) -> Response:
     """End the browser session that the cookie names; without one there is nothing to end."""
     cookie = request.cookies.get(cookie_name(parts))
     if cookie:
-        parts.accounts.end_session(cookie)
+        parts.browser_sessions.end(cookie)
         cache: CallerCache = request.app.state.caller_cache
         cache.forget(sha256(cookie.encode("utf-8", "surrogateescape")).digest())
     response = Response(status_code=204)

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from domain.value import Caller
 from ledger.accounts import Accounts
+from ledger.browser_sessions import BrowserSessions
 from ledger.keys import Keys
 from ledger.ledger import Ledger
 from projections.history import History
@@ -38,6 +39,7 @@ class Parts:
     ledger: Ledger
     keys: Keys
     accounts: Accounts
+    browser_sessions: BrowserSessions
     note_rows: NoteRows
     notes: Notes
     history: History

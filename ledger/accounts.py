@@ -1,4 +1,4 @@
-"""Who may sign in: people with passwords, programs with tokens; log-ins throttled, sessions kept here.
+"""Who may sign in: people with passwords, programs with tokens; log-ins throttled.
 
 Login names are sealed; they are found by a keyed digest. Passwords are hashed by argon2id
 (RFC 9106); tokens and session ids are 256 random bits, of which only the SHA-256 is stored.
@@ -10,7 +10,7 @@ import hmac
 import secrets
 import threading
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from psycopg.errors import UniqueViolation
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import class_row
 
 from domain.value import THE_CLINIC, Caller, Role, Subject
 from ledger.database import Datastore
@@ -31,7 +31,6 @@ PASSWORD_CHARS_MIN: Final = 10
 PASSWORD_CHARS_MAX: Final = 256
 HASHINGS_AT_ONCE: Final = 2
 """Each argon2id hashing takes 64 MiB; more at once would let strangers exhaust the memory."""
-TOUCH_SECONDS: Final = 60
 _DEFAULT_CLINIC: Final = 1
 
 
@@ -69,20 +68,12 @@ class Account(NamedTuple):
         return Caller(self.clinic_id, self.user_id, Role(self.role))
 
 
-class SessionTimes(NamedTuple):
-    """How long a browser session lasts without use, and at all."""
-
-    idle: timedelta
-    absolute: timedelta
-
-
 class Accounts:
     """The accounts of all clinics. A login name is the clinic's own; `2/anna` is of clinic 2."""
 
-    def __init__(self, datastore: Datastore, keys: Keys, session_times: SessionTimes) -> None:
+    def __init__(self, datastore: Datastore, keys: Keys) -> None:
         self._datastore = datastore
         self._keys = keys
-        self._session_times = session_times
         self._hasher = PasswordHasher()
         self._hashing = threading.BoundedSemaphore(HASHINGS_AT_ONCE)
         self._nobodys_hash = self._hasher.hash(secrets.token_hex())
@@ -98,7 +89,7 @@ class Accounts:
     def add_token(self, login: str, role: Role, user_id: int) -> str:
         """An account for a program; its Basic password, which is shown once. Raises LoginIsTaken."""
         token = secrets.token_urlsafe(32)
-        self._add(login, role, user_id, None, _digest(token))
+        self._add(login, role, user_id, None, digest_of(token))
         return token
 
     def disable(self, login: str, at: datetime) -> None:
@@ -155,7 +146,7 @@ class Accounts:
         digest = self._login_digest(clinic_id, name)
         account = self._find(clinic_id, digest)
         if account and account.token_digest:
-            right = hmac.compare_digest(account.token_digest, _digest(password))
+            right = hmac.compare_digest(account.token_digest, digest_of(password))
             return account if right and not account.disabled_at else None
         self._count_attempt(clinic_id, digest)
         right = self._verify(account.password_hash if account else None, password)
@@ -167,69 +158,6 @@ class Accounts:
                 (clinic_id, digest),
             )
         return account
-
-    def begin_session(self, account: Account, at: datetime) -> str:
-        """The opaque value of a new session's cookie."""
-        token = secrets.token_urlsafe(32)
-        with self._datastore.get_connection() as conn:
-            conn.execute(
-                "INSERT INTO ledger.login_sessions"
-                " (clinic_id, token_digest, account_id, began_at, used_at)"
-                " VALUES (%s, %s, %s, %s, %s)",
-                (account.clinic_id, _digest(token), account.account_id, at, at),
-            )
-        return f"{account.clinic_id}.{token}"
-
-    def session_caller(self, cookie: str, at: datetime) -> Caller | None:
-        """Whose session it is, None where it has ended. Use keeps it from idling out."""
-        clinic_id, _, token = cookie.partition(".")
-        if not clinic_id.isascii() or not clinic_id.isdigit() or len(clinic_id) > 15:
-            return None
-        key = (int(clinic_id), _digest(token))
-        times = (at - self._session_times.idle, at - self._session_times.absolute)
-        with self._datastore.get_connection() as conn:
-            row = (
-                conn.cursor(row_factory=tuple_row)
-                .execute(
-                    "SELECT a.clinic_id, a.user_id, a.role, s.used_at FROM ledger.login_sessions s"
-                    " JOIN ledger.accounts a USING (clinic_id, account_id)"
-                    " WHERE s.clinic_id = %s AND s.token_digest = %s AND s.used_at > %s"
-                    " AND s.began_at > %s AND a.disabled_at IS NULL",
-                    (*key, *times),
-                )
-                .fetchone()
-            )
-            if row is None:
-                return None
-            if row[3] < at - timedelta(seconds=TOUCH_SECONDS):
-                conn.execute(
-                    "UPDATE ledger.login_sessions SET used_at = %s"
-                    " WHERE clinic_id = %s AND token_digest = %s",
-                    (at, *key),
-                )
-        return Caller(row[0], row[1], Role(row[2]))
-
-    def end_session(self, cookie: str) -> None:
-        """The cookie opens nothing any more."""
-        clinic_id, _, token = cookie.partition(".")
-        if clinic_id.isascii() and clinic_id.isdigit() and len(clinic_id) <= 15:
-            with self._datastore.get_connection() as conn:
-                conn.execute(
-                    "DELETE FROM ledger.login_sessions WHERE clinic_id = %s AND token_digest = %s",
-                    (int(clinic_id), _digest(token)),
-                )
-
-    def forget_expired(self, at: datetime, claims_kept: timedelta) -> None:
-        """Throw away ended sessions, old failures and old Idempotency-Keys."""
-        with self._datastore.get_connection() as conn:
-            conn.execute(
-                "DELETE FROM ledger.login_sessions WHERE used_at <= %s OR began_at <= %s",
-                (at - self._session_times.idle, at - self._session_times.absolute),
-            )
-            conn.execute(
-                "DELETE FROM ledger.login_failures WHERE last_at <= %s", (at - timedelta(days=1),)
-            )
-            conn.execute("DELETE FROM ledger.claims WHERE claimed_at <= %s", (at - claims_kept,))
 
     # --- within
 
@@ -344,5 +272,6 @@ def _nfkc(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
-def _digest(token: str) -> bytes:
+def digest_of(token: str) -> bytes:
+    """What is stored of a token."""
     return sha256(token.encode()).digest()

@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from api.directory import FullName, StaffRole
+from api.directory import Name
 from api.given import GivenDate, GivenId
+from api.people import StaffRole
 from domain.session import EventStatus
 from domain.value import Kind
 from runtime.told import ToldError
@@ -32,14 +33,14 @@ class Row(BaseModel):
 class UserRow(Row):
     """Somebody who works here, or the ML service."""
 
-    full_name: FullName
+    full_name: Name
     role: StaffRole
 
 
 class ClientRow(Row):
     """A client."""
 
-    full_name: FullName
+    full_name: Name
 
 
 class RelationshipRow(Row):

@@ -9,8 +9,9 @@ from pathlib import Path
 from api.parts import Limits, Parts
 from domain.value import Caller
 from ledger import schema
-from ledger.accounts import Accounts, SessionTimes
+from ledger.accounts import Accounts
 from ledger.appender import Appender
+from ledger.browser_sessions import BrowserSessions, SessionTimes
 from ledger.database import Datastore
 from ledger.keys import Keys
 from ledger.ledger import Ledger
@@ -106,14 +107,15 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
             idle=timedelta(minutes=settings.session_idle_minutes),
             absolute=timedelta(hours=settings.session_absolute_hours),
         )
-        accounts = Accounts(datastore, keys, times)
-        accounts.forget_expired(_now(), timedelta(days=settings.idempotency_days))
+        browser_sessions = BrowserSessions(datastore, times)
+        browser_sessions.forget_expired(_now(), timedelta(days=settings.idempotency_days))
         yield System(
             datastore,
             Parts(
                 ledger=ledger,
                 keys=keys,
-                accounts=accounts,
+                accounts=Accounts(datastore, keys),
+                browser_sessions=browser_sessions,
                 note_rows=note_rows,
                 notes=Notes(note_rows),
                 history=History(note_rows),

@@ -1,7 +1,6 @@
 """Record types and the demo: seeded once, completed after a crash, and never over what somebody did."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import islice
 from unittest import mock
 
@@ -12,7 +11,7 @@ from psycopg.rows import TupleRow
 from domain.person import PutPerson
 from domain.record_type import PutRecordType
 from domain.value import PSYCHOTHERAPY, Kind, Role
-from ledger.accounts import Accounts, SessionTimes
+from ledger.accounts import Accounts
 from ledger.ledger import Ledger
 from runtime import demo
 from runtime.seed import OPERATOR, RECORD_TYPES, clinics_to_seed, seed_record_types
@@ -25,8 +24,7 @@ Owner = psycopg.Connection[TupleRow]
 @pytest.fixture
 def accounts(program: Program) -> Accounts:
     """The program's accounts."""
-    times = SessionTimes(idle=timedelta(minutes=30), absolute=timedelta(hours=12))
-    return Accounts(program.datastore, program.keys, times)
+    return Accounts(program.datastore, program.keys)
 
 
 def count(owner: Owner) -> int:

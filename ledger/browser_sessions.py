@@ -1,0 +1,95 @@
+"""Browser sessions on the server: an opaque cookie, of which only the SHA-256 is stored.
+
+They end by idling, by age, by logging out, and with their account.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from psycopg.rows import tuple_row
+
+from domain.value import Caller, Role
+from ledger.accounts import Account, digest_of
+from ledger.database import Datastore
+
+TOUCH_SECONDS: Final = 60
+"""How often use is noted, at the most."""
+
+
+class SessionTimes(NamedTuple):
+    """How long a browser session lasts without use, and at all."""
+
+    idle: timedelta
+    absolute: timedelta
+
+
+class BrowserSessions:
+    """The sessions of all clinics; a cookie begins with its clinic's number."""
+
+    def __init__(self, datastore: Datastore, times: SessionTimes) -> None:
+        self._datastore = datastore
+        self._times = times
+
+    def begin(self, account: Account, at: datetime) -> str:
+        """The opaque value of a new session's cookie."""
+        token = secrets.token_urlsafe(32)
+        with self._datastore.get_connection() as conn:
+            conn.execute(
+                "INSERT INTO ledger.login_sessions"
+                " (clinic_id, token_digest, account_id, began_at, used_at)"
+                " VALUES (%s, %s, %s, %s, %s)",
+                (account.clinic_id, digest_of(token), account.account_id, at, at),
+            )
+        return f"{account.clinic_id}.{token}"
+
+    def caller(self, cookie: str, at: datetime) -> Caller | None:
+        """Whose session it is, None where it has ended. Use keeps it from idling out."""
+        clinic_id, _, token = cookie.partition(".")
+        if not clinic_id.isascii() or not clinic_id.isdigit() or len(clinic_id) > 15:
+            return None
+        key = (int(clinic_id), digest_of(token))
+        times = (at - self._times.idle, at - self._times.absolute)
+        with self._datastore.get_connection() as conn:
+            row = (
+                conn.cursor(row_factory=tuple_row)
+                .execute(
+                    "SELECT a.clinic_id, a.user_id, a.role, s.used_at FROM ledger.login_sessions s"
+                    " JOIN ledger.accounts a USING (clinic_id, account_id)"
+                    " WHERE s.clinic_id = %s AND s.token_digest = %s AND s.used_at > %s"
+                    " AND s.began_at > %s AND a.disabled_at IS NULL",
+                    (*key, *times),
+                )
+                .fetchone()
+            )
+            if row is None:
+                return None
+            if row[3] < at - timedelta(seconds=TOUCH_SECONDS):
+                conn.execute(
+                    "UPDATE ledger.login_sessions SET used_at = %s"
+                    " WHERE clinic_id = %s AND token_digest = %s",
+                    (at, *key),
+                )
+        return Caller(row[0], row[1], Role(row[2]))
+
+    def end(self, cookie: str) -> None:
+        """The cookie opens nothing any more."""
+        clinic_id, _, token = cookie.partition(".")
+        if clinic_id.isascii() and clinic_id.isdigit() and len(clinic_id) <= 15:
+            with self._datastore.get_connection() as conn:
+                conn.execute(
+                    "DELETE FROM ledger.login_sessions WHERE clinic_id = %s AND token_digest = %s",
+                    (int(clinic_id), digest_of(token)),
+                )
+
+    def forget_expired(self, at: datetime, claims_kept: timedelta) -> None:
+        """Throw away ended sessions, old failures and old Idempotency-Keys."""
+        with self._datastore.get_connection() as conn:
+            conn.execute(
+                "DELETE FROM ledger.login_sessions WHERE used_at <= %s OR began_at <= %s",
+                (at - self._times.idle, at - self._times.absolute),
+            )
+            conn.execute(
+                "DELETE FROM ledger.login_failures WHERE last_at <= %s", (at - timedelta(days=1),)
+            )
+            conn.execute("DELETE FROM ledger.claims WHERE claimed_at <= %s", (at - claims_kept,))
