@@ -1,19 +1,20 @@
 """What a save costs as the ledger grows: `python -m tests.benchmarks.growth`.
 
 Measures creating notes of 1 KB by 32 threads through the ledger, at 10,000, 100,000 and 500,000
-stored entries of the same run, and prints the cost of a save and its ratio to the first. Between
-the measurements the ledger is filled by the same code in large transactions.
+stored entries, each in turn with a second ledger on the same server that stays small: a slow
+minute of the machine hits both. Between the measurements the ledger is filled by the same code in
+large transactions.
 """
 
 import argparse
 import itertools
 import os
-import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,7 @@ from ledger.codec import place, seal_fact
 from ledger.entry import Addition, NewEntry
 from projections.rebuild import VIEWS
 from runtime import wiring
-from runtime.embedded import embedded_postgres
+from runtime.embedded import ServerAddress, embedded_postgres
 from runtime.settings import Settings
 from runtime.wiring import System
 from tests.benchmarks.seeding import (
@@ -40,10 +41,11 @@ from tests.benchmarks.seeding import (
     seed_people,
 )
 
-SIZES: Final = (10_000, 100_000, 500_000)
+SMALL: Final = 10_000
+SIZES: Final = (SMALL, 100_000, 500_000)
 BATCH: Final = 250
 THREADS: Final = 32
-ROUNDS: Final = 7
+ROUNDS: Final = 9
 
 
 def creates(system: System, seeded: Seeded) -> Iterator[CreateNote]:
@@ -92,49 +94,67 @@ def _addition(system: System, command: CreateNote) -> Addition:
     return Addition(CLINIC, aggregate, (NewEntry(1, fact, state),))
 
 
-def measure(system: System, notes: Iterator[CreateNote], saves: int) -> tuple[float, float]:
-    """Microseconds a save: elapsed, and CPU of this process. The median of several rounds."""
+def measure(system: System, notes: Iterator[CreateNote], saves: int) -> float:
+    """Microseconds a save."""
     record = system.parts.ledger.record
-    elapsed, cpu = [], []
+    commands = list(itertools.islice(notes, saves))
     with ThreadPoolExecutor(THREADS) as threads:
-        for _ in range(ROUNDS):
-            commands = list(itertools.islice(notes, saves))
-            began, used = time.perf_counter(), _cpu_seconds()
-            list(threads.map(lambda c: record(CLINIC, Kind.NOTE, c.note_id, c), commands))
-            elapsed.append((time.perf_counter() - began) / saves * 1e6)
-            cpu.append((_cpu_seconds() - used) / saves * 1e6)
-    return statistics.median(elapsed), statistics.median(cpu)
+        began = time.perf_counter()
+        list(threads.map(lambda c: record(CLINIC, Kind.NOTE, c.note_id, c), commands))
+        return (time.perf_counter() - began) / saves * 1e6
 
 
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+@contextmanager
+def grown(address: ServerAddress, state: Path) -> Iterator[tuple[System, Iterator[CreateNote]]]:
+    """A ledger of its own, with SMALL entries, and the notes to fill it further."""
+    lay(address)
+    with wiring.build(Settings(state=state), address.app_url) as system:
+        notes = creates(system, seed_people(system))
+        fill(system, notes, SMALL)
+        yield system, notes
+
+
+def other_database(address: ServerAddress) -> ServerAddress:
+    """A second database of the same server."""
+    with psycopg.connect(address.owner_url, autocommit=True) as conn:
+        conn.execute("CREATE DATABASE growing")
+    urls = (address.owner_url, address.app_url)
+    return ServerAddress(*(url.replace("/noteledger?", "/growing?") for url in urls))
 
 
 def main() -> None:
-    """Fill, measure, print."""
+    """Fill, measure in turn, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--saves", type=int, default=1_000, help="saves in each of 7 rounds")
+    parser.add_argument("--saves", type=int, default=1_000, help="saves in each round")
     saves = parser.parse_args().saves
     server_core, own_core = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, {own_core})
     with tempfile.TemporaryDirectory(prefix="noteledger-growth-") as directory:
         Path(directory).chmod(0o711)  # started by root, the server runs as somebody else
         state = Path(directory) / "state"
-        with embedded_postgres(state, cpu=server_core) as address:
-            lay(address)
-            with wiring.build(Settings(state=state), address.app_url) as system:
-                notes = creates(system, seed_people(system))
-                print(f"{'entries':>10}{'us a save':>12}{'ratio':>8}{'of it CPU here':>17}")
-                first = None
-                for size in SIZES:
-                    fill(system, notes, size)
-                    with psycopg.connect(address.owner_url, autocommit=True) as conn:
-                        conn.execute("VACUUM ANALYZE")
-                        conn.execute("CHECKPOINT")
-                    elapsed, cpu = measure(system, notes, saves)
-                    first = first or elapsed
-                    print(f"{size:10,}{elapsed:12.0f}{elapsed / first:8.2f}{cpu:17.0f}", flush=True)
+        with (
+            embedded_postgres(state, cpu=server_core) as address,
+            grown(address, state) as (small, small_notes),
+            grown(other_database(address), state / "growing") as (large, large_notes),
+        ):
+            print(f"{'entries':>10}{'us a save':>12}{'small one':>12}{'ratio':>8}  (from, to)")
+            for size in SIZES:
+                fill(large, large_notes, size)
+                with psycopg.connect(address.owner_url, autocommit=True) as conn:
+                    conn.execute("CHECKPOINT")
+                rounds = [
+                    (measure(large, large_notes, saves), measure(small, small_notes, saves))
+                    for _ in range(ROUNDS)
+                ]
+                ratios = sorted(a / b for a, b in rounds)
+                us_large, us_small = (
+                    statistics.median(column) for column in zip(*rounds, strict=True)
+                )
+                print(
+                    f"{size:10,}{us_large:12.0f}{us_small:12.0f}{statistics.median(ratios):8.2f}"
+                    f"  ({ratios[0]:.2f}, {ratios[-1]:.2f})",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
