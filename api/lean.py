@@ -23,8 +23,7 @@ from api.parts import Parts
 from api.problems import BadRequest
 
 LOOK_UPS_AT_ONCE: Final = 8
-"""They all want the one interpreter: more of them only take it from each other, which costs a third
-of the throughput and doubles the 99th percentile (tests/benchmarks)."""
+"""They all want the one interpreter: more of them at a time only take it from each other."""
 SAVES_AT_ONCE: Final = 64
 """They mostly wait for their transaction; the more wait together, the less each costs."""
 
