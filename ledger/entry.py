@@ -6,17 +6,6 @@ from uuid import UUID
 from domain.value import Fact
 
 
-class StoredEntry(NamedTuple):
-    """An entry as the table holds it."""
-
-    clinic_id: int
-    position: int
-    aggregate_id: UUID
-    version: int
-    kind: str
-    state: bytes
-
-
 class Entry(NamedTuple):
     """A fact and where it stands: `position` in its clinic's ledger, `version` in its aggregate."""
 

@@ -95,11 +95,6 @@ class Settings(BaseSettings):
         default=20, ge=5, le=500, description="Most connections to the database, for each process."
     )
 
-    @field_validator("key_file", "public_url", "demo", "anonymous_role", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
-
     @field_validator("database_url", "owner_database_url")
     @classmethod
     def _is_a_libpq_url(cls, value: SecretStr | None) -> SecretStr | None:
