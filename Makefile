@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lock bench clean
+.PHONY: help install install-dev install-train run test check format lock bench clean
 
 PYTHON ?=
 ARGS ?=
@@ -13,7 +13,7 @@ CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
 VENV := .venv
 IN_VENV := $(VENV)/bin/python -P
 PIP_INSTALL := $(VENV)/bin/python -I -m pip install \
-	--quiet --disable-pip-version-check --no-input --require-hashes --requirement
+	--quiet --disable-pip-version-check --no-input --no-deps --require-hashes --requirement
 PIP_COMPILE := $(IN_VENV) -m uv pip compile --quiet \
 	--universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
@@ -78,6 +78,9 @@ install-dev: ## Add what tests and checks it
 		$(call fill_venv,requirements-dev.lock,requirements.lock requirements-dev.lock); \
 	fi
 
+install-train: install-dev ## Add what trains and scores the SOAP writer
+	@$(PIP_INSTALL) requirements-train.lock
+
 run: install ## Start everything on this machine; its data stays in .state
 	@./noteledger serve --state .state $(ARGS)
 
@@ -101,6 +104,9 @@ lock: install-dev ## Make the locks anew (ARGS=--upgrade takes the newest versio
 	@echo "Writing requirements-dev.lock"
 	@$(PIP_COMPILE) $(ARGS) --constraint requirements.lock --group dev \
 		--output-file requirements-dev.lock pyproject.toml
+	@echo "Writing requirements-train.lock"
+	@$(PIP_COMPILE) $(ARGS) --constraint requirements-dev.lock --group train \
+		--output-file requirements-train.lock pyproject.toml
 
 bench: install-dev ## Measure the running service
 	@$(VENV)/bin/python -m tests.benchmarks.service $(ARGS)
