@@ -55,6 +55,14 @@ STATUS: Final[dict[type[Refused], int]] = {
     refusals.SessionEndsBeforeItStarts: 422,
     refusals.IdempotencyKeyWasUsed: 422,
     refusals.AttachmentIsUnknown: 404,
+    refusals.PsychotherapyNotesStartNothing: 422,
+    refusals.NothingHasFailed: 409,
+    refusals.NotDeidentifiedYet: 404,
+    refusals.TranscriptIsUnknown: 404,
+    refusals.NothingToDraftFrom: 422,
+    refusals.GenerationIsUnknown: 404,
+    refusals.GenerationIsUnderWay: 409,
+    refusals.GenerationHasEnded: 409,
 }
 """A refusal's HTTP status; a test keeps this total."""
 

@@ -5,9 +5,9 @@ that answers. A SOAP note lives by the same rules (`soap_note.py` adds its own).
 """
 
 from datetime import datetime
-from typing import Any, Literal, assert_never
+from typing import Literal, assert_never
 
-from domain import access
+from domain import access, note_work
 from domain.access import Action, NoteAccess
 from domain.note_facts import (
     AmendedWords,
@@ -22,7 +22,9 @@ from domain.note_facts import (
     NoteVersion,
     NoteWords,
     Save,
+    naming,
 )
+from domain.note_work import WorkCommand
 from domain.refusals import (
     ApprovedEntryIsFinal,
     EntryIsUnknown,
@@ -109,7 +111,7 @@ class WithdrawEntry(Command):
     reason: str | None = None
 
 
-NoteCommand = CreateNote | SaveNote | DeleteNote | AmendEntry | WithdrawEntry
+NoteCommand = CreateNote | SaveNote | DeleteNote | AmendEntry | WithdrawEntry | WorkCommand
 
 
 def decide(note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE) -> list[AnyNoteFact]:
@@ -120,6 +122,8 @@ def decide(note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE) -> l
         raise NoteIsUnknown
     if note.is_deleted:
         raise NoteIsDeleted
+    if isinstance(command, WorkCommand):
+        return [*note_work.decide(note, command, kind)]
     _check_access(command, note.saved, kind)
     match command:
         case SaveNote():
@@ -127,7 +131,7 @@ def decide(note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE) -> l
         case DeleteNote():
             _check_version(note, command.if_version)
             words = Reason(reason=command.reason) if command.reason else None
-            return [NoteSoftDeleted(words=words, **_naming(note, command))]
+            return [NoteSoftDeleted(words=words, **naming(note, command))]
         case AmendEntry():
             return _amend(note, command)
         case WithdrawEntry():
@@ -253,23 +257,12 @@ def _amend(note: Note, command: AmendEntry) -> list[AnyNoteFact]:
     words = AmendedWords(text=command.text, reason=command.reason)
     if note.amended.get(command.version) == words:
         return []
-    naming = _naming(note, command)
-    return [HistoryEntryAmended(amended_version=command.version, words=words, **naming)]
+    named = naming(note, command)
+    return [HistoryEntryAmended(amended_version=command.version, words=words, **named)]
 
 
 def _withdraw(note: Note, command: WithdrawEntry) -> list[AnyNoteFact]:
     _entry(note, command.version)
     words = Reason(reason=command.reason) if command.reason else None
-    naming = _naming(note, command)
-    return [HistoryEntryWithdrawn(withdrawn_version=command.version, words=words, **naming)]
-
-
-def _naming(note: Note, command: NoteCommand) -> dict[str, Any]:
-    """What every fact of a note names."""
-    return {
-        "by": command.by,
-        "at": command.at,
-        "note_id": command.note_id,
-        "client_user_id": note.saved.client_user_id,
-        "record_type": note.saved.record_type,
-    }
+    named = naming(note, command)
+    return [HistoryEntryWithdrawn(withdrawn_version=command.version, words=words, **named)]

@@ -9,11 +9,23 @@ changed in place.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Literal, assert_never
+from typing import Any, ClassVar, Literal, assert_never
 
 from pydantic import AwareDatetime
 
-from domain.value import PSYCHOTHERAPY, Fact, Id, KeyScope, Reason, Role, Subject, Value, Words
+from domain.value import (
+    PSYCHOTHERAPY,
+    Command,
+    Fact,
+    Id,
+    KeyScope,
+    Reason,
+    Role,
+    Subject,
+    Value,
+    Words,
+)
+from domain.work import JobName, WhyFailed
 
 # --- facts
 
@@ -116,16 +128,62 @@ class HistoryEntryWithdrawn(NoteFact):
     words: Reason | None = None
 
 
+class DeidentifiedWords(Words):
+    """A version's text without identifiers; `placeholders` tells what stood in each one's place."""
+
+    text: str
+    placeholders: tuple[tuple[str, str], ...] = ()
+    counts: Mapping[str, int] = {}
+
+
+class NoteDeidentified(NoteFact):
+    """The text of `of_version`, its files' included, was de-identified by patterns and models."""
+
+    kind: ClassVar[str] = "note-deidentified/1"
+    of_version: int
+    tool: str
+    models: tuple[str, ...]
+    words: DeidentifiedWords | None = None
+
+
+class NoteProcessingFailed(NoteFact):
+    """A job on `of_version` was given up."""
+
+    kind: ClassVar[str] = "note-processing-failed/1"
+    of_version: int
+    job: JobName
+    why: WhyFailed
+
+
+class NoteProcessingAskedAgain(NoteFact):
+    """A job on `of_version` that was given up shall be done after all."""
+
+    kind: ClassVar[str] = "note-processing-asked-again/1"
+    of_version: int
+    job: JobName
+
+
 Save = NoteDrafted | NoteApproved
 AnyNoteFact = (
-    NoteDrafted | NoteApproved | NoteSoftDeleted | HistoryEntryAmended | HistoryEntryWithdrawn
+    NoteDrafted
+    | NoteApproved
+    | NoteSoftDeleted
+    | HistoryEntryAmended
+    | HistoryEntryWithdrawn
+    | NoteDeidentified
+    | NoteProcessingFailed
+    | NoteProcessingAskedAgain
 )
 
 # --- what they make
 
 
 class Note(Value):
-    """A note as its facts tell it. `version` counts them; `saved` is the newest save."""
+    """A note as its facts tell it. `version` counts them; `saved` is the newest save.
+
+    `failed` holds the jobs that were given up, by job and version; `deidentified` the newest text
+    without identifiers, which may be that of an older version.
+    """
 
     version: int
     saved: Save
@@ -135,6 +193,8 @@ class Note(Value):
     amended: Mapping[int, AmendedWords | None]
     withdrawn: frozenset[int] = frozenset()
     is_deleted: bool = False
+    deidentified: NoteDeidentified | None = None
+    failed: Mapping[tuple[JobName, int], WhyFailed] = {}
 
     @property
     def saved_version(self) -> int:
@@ -170,6 +230,25 @@ def evolve(note: Note | None, fact: AnyNoteFact) -> Note:
             changed = {"amended": {**note.amended, amended: fact.words}}
         case HistoryEntryWithdrawn(withdrawn_version=withdrawn):
             changed = {"withdrawn": note.withdrawn | {withdrawn}}
+        case NoteDeidentified():
+            changed = {"deidentified": fact}
+        case NoteProcessingFailed(job=job, of_version=of_version, why=why):
+            changed = {"failed": {**note.failed, (job, of_version): why}}
+        case NoteProcessingAskedAgain(job=job, of_version=of_version):
+            failed = dict(note.failed)
+            failed.pop((job, of_version), None)
+            changed = {"failed": failed}
         case _:
             assert_never(fact)
     return note.model_copy(update={"version": version, **changed})
+
+
+def naming(note: Note, command: Command) -> dict[str, Any]:
+    """What every fact of a note names: who, when, and which note."""
+    return {
+        "by": command.by,
+        "at": command.at,
+        "note_id": note.saved.note_id,
+        "client_user_id": note.saved.client_user_id,
+        "record_type": note.saved.record_type,
+    }

@@ -115,3 +115,35 @@ class IdempotencyKeyWasUsed(Refused):
 
 class AttachmentIsUnknown(Refused):
     """There is no such file on this note."""
+
+
+class PsychotherapyNotesStartNothing(Refused):
+    """No work is started on psychotherapy notes: their text reaches no worker."""
+
+
+class NothingHasFailed(Refused):
+    """No work on the newest version has failed."""
+
+
+class NotDeidentifiedYet(Refused):
+    """There is no de-identified text of this note yet."""
+
+
+class TranscriptIsUnknown(Refused):
+    """There is no transcript of this session."""
+
+
+class NothingToDraftFrom(Refused):
+    """There is neither a transcript nor a note to draft from."""
+
+
+class GenerationIsUnknown(Refused):
+    """There is no such generation."""
+
+
+class GenerationIsUnderWay(Refused):
+    """A SOAP note is being drafted for this already: wait for it, or cancel it."""
+
+
+class GenerationHasEnded(Refused):
+    """This generation has ended: there is nothing to cancel."""

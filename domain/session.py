@@ -5,7 +5,7 @@ background work set its status; saying again what holds already makes no fact.
 """
 
 from enum import StrEnum
-from typing import ClassVar, assert_never
+from typing import Any, ClassVar, Final, Literal, assert_never
 
 from pydantic import AwareDatetime
 
@@ -15,8 +15,9 @@ from domain.refusals import (
     NotTheAuthor,
     SessionEndsBeforeItStarts,
     SessionIsFixed,
+    SessionIsUnknown,
 )
-from domain.value import Command, Fact, Id, Role, Subject, Value
+from domain.value import THE_WORKER, Command, Fact, Id, Kind, Role, Subject, Value, Words
 
 
 class EventStatus(StrEnum):
@@ -41,6 +42,14 @@ class SessionFact(Fact):
     def subject(self) -> Subject:
         """The client, whose session it is."""
         return Subject(self.client_user_id)
+
+
+class NoteVersionRef(Value):
+    """A version of a note or SOAP note."""
+
+    kind: Literal[Kind.NOTE, Kind.SOAP_NOTE]
+    note_id: Id
+    version: int
 
 
 class SessionScheduled(SessionFact):
@@ -69,19 +78,53 @@ class SessionStatusSet(SessionFact):
     event_status: EventStatus
 
 
-SessionEvent = SessionScheduled | SessionRescheduled | SessionStatusSet
+class SessionStatusAdvanced(SessionFact):
+    """The work on the session went on because a version of a note was saved."""
+
+    kind: ClassVar[str] = "session-status-advanced/1"
+    event_status: EventStatus
+    note: NoteVersionRef
+
+
+class TranscriptWords(Words):
+    """What was said in the session, as text."""
+
+    text: str
+
+
+class TranscriptStored(SessionFact):
+    """The session has a transcript, or a new one in the place of the former."""
+
+    kind: ClassVar[str] = "transcript-stored/1"
+    words: TranscriptWords | None = None
+
+
+SessionEvent = (
+    SessionScheduled
+    | SessionRescheduled
+    | SessionStatusSet
+    | SessionStatusAdvanced
+    | TranscriptStored
+)
 
 # --- what they make
 
 
 class Session(Value):
-    """A session as its facts tell it."""
+    """A session as its facts tell it.
+
+    `set_at` is when somebody last said the status; `advanced_by` are the saves that moved it on.
+    """
 
     version: int
     scheduled: SessionScheduled
     starts_at: AwareDatetime
     ends_at: AwareDatetime
     event_status: EventStatus
+    set_at: AwareDatetime
+    advanced_by: frozenset[NoteVersionRef] = frozenset()
+    transcript: TranscriptStored | None = None
+    transcript_version: int | None = None
 
 
 def evolve(session: Session | None, fact: SessionEvent) -> Session:
@@ -94,11 +137,19 @@ def evolve(session: Session | None, fact: SessionEvent) -> Session:
                 starts_at=starts_at,
                 ends_at=ends_at,
                 event_status=fact.event_status,
+                set_at=fact.at,
             )
         case SessionRescheduled(starts_at=starts_at, ends_at=ends_at):
             changed: dict[str, object] = {"starts_at": starts_at, "ends_at": ends_at}
         case SessionStatusSet(event_status=event_status):
-            changed = {"event_status": event_status}
+            changed = {"event_status": event_status, "set_at": fact.at}
+        case SessionStatusAdvanced(event_status=event_status, note=note):
+            assert session is not None, "a session's first fact schedules it"
+            advanced_by = session.advanced_by | {note}
+            changed = {"event_status": event_status, "advanced_by": advanced_by}
+        case TranscriptStored():
+            assert session is not None, "a session's first fact schedules it"
+            changed = {"transcript": fact, "transcript_version": session.version + 1}
         case _:
             assert_never(fact)
     assert session is not None, "a session's first fact schedules it"
@@ -120,8 +171,90 @@ class PutSession(Command):
     event_status: EventStatus | None = None
 
 
-def decide(session: Session | None, command: PutSession) -> list[SessionEvent]:
-    """The facts that make the session so, none where it is so already."""
+class AdvanceStatus(Command):
+    """The work on the session went on, by the note's version that was saved at `saved_at`."""
+
+    session_id: Id
+    event_status: EventStatus
+    note: NoteVersionRef
+    saved_at: AwareDatetime
+
+
+class PutTranscript(Command):
+    """This was said in the session."""
+
+    session_id: Id
+    text: str
+
+
+SessionCommand = PutSession | AdvanceStatus | PutTranscript
+
+_RANK: Final = {
+    EventStatus.SCHEDULED: 0,
+    EventStatus.CANCELLED: 0,
+    EventStatus.COMPLETED: 1,
+    EventStatus.SUMMARY_NOTES: 2,
+    EventStatus.REVIEWED: 3,
+}
+"""The work on a session goes up, never down, unless somebody says so."""
+
+
+def decide(session: Session | None, command: SessionCommand) -> list[SessionEvent]:
+    """The facts that the command makes of the session, none where it is so already."""
+    match command:
+        case PutSession():
+            return _put(session, command)
+        case AdvanceStatus():
+            return _advance(session, command)
+        case PutTranscript():
+            return _put_transcript(session, command)
+        case _:
+            assert_never(command)
+
+
+def _advance(session: Session | None, command: AdvanceStatus) -> list[SessionEvent]:
+    if command.by != THE_WORKER:
+        raise NotPermitted
+    if session is None:
+        raise SessionIsUnknown
+    # What somebody has set back or called off after the save stays so.
+    is_undone = session.set_at > command.saved_at and session.event_status in {
+        EventStatus.SCHEDULED,
+        EventStatus.CANCELLED,
+    }
+    is_ahead = _RANK[session.event_status] >= _RANK[command.event_status]
+    if is_ahead or is_undone or command.note in session.advanced_by:
+        return []
+    return [
+        SessionStatusAdvanced(
+            event_status=command.event_status, note=command.note, **_naming(session, command)
+        )
+    ]
+
+
+def _put_transcript(session: Session | None, command: PutTranscript) -> list[SessionEvent]:
+    if session is None:
+        raise SessionIsUnknown
+    if command.by.role is not Role.THERAPIST:
+        raise NotPermitted
+    if command.by.user_id != session.scheduled.therapist_user_id:
+        raise NotTheAuthor
+    words = TranscriptWords(text=command.text)
+    if session.transcript and session.transcript.words == words:
+        return []
+    return [TranscriptStored(words=words, **_naming(session, command))]
+
+
+def _naming(session: Session, command: Command) -> dict[str, Any]:
+    return {
+        "by": command.by,
+        "at": command.at,
+        "session_id": session.scheduled.session_id,
+        "client_user_id": session.scheduled.client_user_id,
+    }
+
+
+def _put(session: Session | None, command: PutSession) -> list[SessionEvent]:
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_SESSIONS):
         raise NotPermitted
     if command.by.role is Role.THERAPIST and command.therapist_user_id != command.by.user_id:

@@ -47,6 +47,10 @@ class By(Value):
     role: Role
 
 
+THE_WORKER: Final = By(user_id=0, role=Role.ML)
+"""Who acts in the background: the service's own worker, no person of the directory."""
+
+
 class Kind(StrEnum):
     """The aggregates. The name stands in the tables; the number (below) in each aggregate's UUID."""
 
@@ -56,6 +60,7 @@ class Kind(StrEnum):
     PERSON = "person"
     RELATIONSHIP = "relationship"
     RECORD_TYPE = "record-type"
+    GENERATION = "generation"
 
 
 KIND_NUMBER: Final[dict[Kind, int]] = {
@@ -65,6 +70,7 @@ KIND_NUMBER: Final[dict[Kind, int]] = {
     Kind.PERSON: 4,
     Kind.RELATIONSHIP: 5,
     Kind.RECORD_TYPE: 6,
+    Kind.GENERATION: 7,
 }
 """Stored in every aggregate's UUID: a number once given is never given again."""
 

@@ -15,17 +15,33 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic_core import from_json, to_json
 
+from domain.generation import (
+    GenerationCancelled,
+    GenerationFailed,
+    GenerationFinished,
+    GenerationRequested,
+    GenerationStarted,
+)
 from domain.note_facts import (
     HistoryEntryAmended,
     HistoryEntryWithdrawn,
     NoteApproved,
+    NoteDeidentified,
     NoteDrafted,
+    NoteProcessingAskedAgain,
+    NoteProcessingFailed,
     NoteSoftDeleted,
 )
 from domain.person import PersonRegistered, PersonRenamed
 from domain.record_type import RecordTypeDefined, RecordTypeRetired
 from domain.relationship import RelationshipBegan, RelationshipEnded
-from domain.session import SessionRescheduled, SessionScheduled, SessionStatusSet
+from domain.session import (
+    SessionRescheduled,
+    SessionScheduled,
+    SessionStatusAdvanced,
+    SessionStatusSet,
+    TranscriptStored,
+)
 from domain.value import Fact
 from ledger.keys import Keys
 from ledger.sealing import DataKey, clear_part, open_authentic, open_sealed, seal, take_apart
@@ -38,15 +54,25 @@ FACTS: Final[dict[str, type[Fact]]] = {
         NoteSoftDeleted,
         HistoryEntryAmended,
         HistoryEntryWithdrawn,
+        NoteDeidentified,
+        NoteProcessingFailed,
+        NoteProcessingAskedAgain,
         SessionScheduled,
         SessionRescheduled,
         SessionStatusSet,
+        SessionStatusAdvanced,
+        TranscriptStored,
         PersonRegistered,
         PersonRenamed,
         RelationshipBegan,
         RelationshipEnded,
         RecordTypeDefined,
         RecordTypeRetired,
+        GenerationRequested,
+        GenerationStarted,
+        GenerationFinished,
+        GenerationFailed,
+        GenerationCancelled,
     )
 }
 

@@ -14,11 +14,12 @@ BLOCK: Final = 20
 _NEXT: Final = {
     Kind.NOTE: "SELECT nextval('ledger.note_id')",
     Kind.SOAP_NOTE: "SELECT nextval('ledger.soap_note_id')",
+    Kind.GENERATION: "SELECT nextval('ledger.generation_id')",
 }
 
 
 class Ids:
-    """The next ids of notes and SOAP notes."""
+    """The next ids of notes, SOAP notes and generations."""
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore

@@ -7,7 +7,16 @@ from uuid import UUID
 from eventsourcing.persistence import EventStore
 from psycopg.rows import tuple_row
 
-from domain import note, note_facts, person, record_type, relationship, session, soap_note
+from domain import (
+    generation,
+    note,
+    note_facts,
+    person,
+    record_type,
+    relationship,
+    session,
+    soap_note,
+)
 from domain.note import CreateNote
 from domain.refusals import AttachmentIsUnknown, IdempotencyKeyWasUsed, SomebodyWasFaster
 from domain.value import Fact, Kind, Subject, aggregate_id, kind_and_number
@@ -37,6 +46,7 @@ LIVES: Final[dict[Kind, Life]] = {
     Kind.PERSON: Life(person.decide, person.evolve),
     Kind.RELATIONSHIP: Life(relationship.decide, relationship.evolve),
     Kind.RECORD_TYPE: Life(record_type.decide, record_type.evolve),
+    Kind.GENERATION: Life(generation.decide, generation.evolve),
 }
 
 

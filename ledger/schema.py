@@ -9,7 +9,7 @@ from psycopg.rows import tuple_row
 
 from ledger.database import APP_ROLE
 
-VERSION: Final = 1
+VERSION: Final = 2
 """What `schema.sql` lays. A program refuses to run on an older schema, or on a newer one."""
 
 _ONE_AT_A_TIME: Final = 0x6E6F7465_00000002

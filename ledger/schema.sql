@@ -105,9 +105,47 @@ CREATE TABLE IF NOT EXISTS ledger.login_failures (
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON ledger.login_failures TO noteledger_app;
 
+-- How far each follower has read each clinic's ledger. Whoever can set one back makes work start again,
+-- which every job bears; set forward, work is never started.
+CREATE TABLE IF NOT EXISTS ledger.bookmarks (
+    clinic_id bigint NOT NULL,
+    follower text NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (clinic_id, follower)
+);
+GRANT SELECT, INSERT, UPDATE ON ledger.bookmarks TO noteledger_app;
+
+-- Entries that a follower could not take, for an operator to look at; it went on with the next.
+CREATE TABLE IF NOT EXISTS ledger.set_aside (
+    clinic_id bigint NOT NULL,
+    follower text NOT NULL,
+    position bigint NOT NULL,
+    error text NOT NULL,
+    set_aside_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (clinic_id, follower, position)
+);
+GRANT SELECT, INSERT, DELETE ON ledger.set_aside TO noteledger_app;
+
+-- Jobs that were asked for and are not done: what is sent, and sent again, to the queue. A row that is
+-- lost is work that is never done; one too many is work that finds nothing left to do.
+CREATE TABLE IF NOT EXISTS ledger.open_jobs (
+    clinic_id bigint NOT NULL,
+    job text NOT NULL,
+    aggregate_id uuid NOT NULL,
+    version bigint NOT NULL,
+    asked_at timestamptz NOT NULL,
+    sent_at timestamptz,
+    sends integer NOT NULL DEFAULT 0,
+    starts integer NOT NULL DEFAULT 0,
+    why text,
+    PRIMARY KEY (clinic_id, job, aggregate_id, version)
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON ledger.open_jobs TO noteledger_app;
+
 -- Public ids. Each process takes a block at a time: ids may skip, and are never given twice.
 CREATE SEQUENCE IF NOT EXISTS ledger.note_id INCREMENT BY 20;
 CREATE SEQUENCE IF NOT EXISTS ledger.soap_note_id INCREMENT BY 20;
+CREATE SEQUENCE IF NOT EXISTS ledger.generation_id INCREMENT BY 20;
 CREATE SEQUENCE IF NOT EXISTS ledger.user_id START 1000001;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA ledger TO noteledger_app;
 
