@@ -1,7 +1,7 @@
 """A generation: a SOAP note that a therapist asked the service to draft.
 
-Requested, started by a worker as often as it takes, and finished with the SOAP note, failed, or
-cancelled; then it can be requested again. The SOAP note's id is given with each request, so that
+Requested, started by a worker as often as it takes, drafted, and finished with the SOAP note,
+failed, or cancelled; then it can be requested again. The SOAP note's id is given with each request, so that
 a run that is repeated after a crash finds the note that it has saved already.
 """
 
@@ -101,22 +101,33 @@ class TracedSentence(Value):
     end: int
 
 
-class Trace(Words):
-    """Every sentence of the draft, in its order."""
+class DraftWords(Words):
+    """The draft, and where each of its sentences comes from, in their order."""
 
+    text: str
     sentences: tuple[TracedSentence, ...]
 
 
-class GenerationFinished(GenerationFact):
-    """The SOAP note was drafted. `maker` and `model` say by what, `prompt_digest` (hex) how it was asked."""
+class GenerationDrafted(GenerationFact):
+    """The draft was made: `maker` and `model` say by what, `prompt_digest` (hex) how it was asked.
 
-    kind: ClassVar[str] = "generation-finished/1"
-    soap_note_id: Id
+    It is kept before it is saved as a SOAP note: whoever takes over after a crash need not ask
+    for another.
+    """
+
+    kind: ClassVar[str] = "generation-drafted/1"
     maker: str
     model: str
     prompt_digest: str | None = None
     sources: tuple[DraftSource, ...]
-    words: Trace | None = None
+    words: DraftWords | None = None
+
+
+class GenerationFinished(GenerationFact):
+    """The draft was saved as a SOAP note."""
+
+    kind: ClassVar[str] = "generation-finished/1"
+    soap_note_id: Id
 
 
 class GenerationFailed(GenerationFact):
@@ -135,6 +146,7 @@ class GenerationCancelled(GenerationFact):
 GenerationEvent = (
     GenerationRequested
     | GenerationStarted
+    | GenerationDrafted
     | GenerationFinished
     | GenerationFailed
     | GenerationCancelled
@@ -150,7 +162,7 @@ class Generation(Value):
     requested: GenerationRequested
     state: GenerationState
     changed_at: AwareDatetime
-    finished: GenerationFinished | None = None
+    drafted: GenerationDrafted | None = None
     why: WhyFailed | None = None
 
 
@@ -165,8 +177,10 @@ def evolve(generation: Generation | None, fact: GenerationEvent) -> Generation:
     match fact:
         case GenerationStarted():
             changed: dict[str, object] = {"state": GenerationState.RUNNING}
+        case GenerationDrafted():
+            changed = {"drafted": fact}
         case GenerationFinished():
-            changed = {"state": GenerationState.DONE, "finished": fact}
+            changed = {"state": GenerationState.DONE}
         case GenerationFailed(why=why):
             changed = {"state": GenerationState.FAILED, "why": why}
         case GenerationCancelled():
@@ -208,15 +222,22 @@ class StartRun(Command):
     run: int
 
 
-class FinishRun(Command):
-    """The worker has saved the draft."""
+class RecordDraft(Command):
+    """The worker has made the draft."""
 
     run: int
     maker: str
     model: str
     prompt_digest: str | None
     sources: tuple[DraftSource, ...]
+    text: str
     sentences: tuple[TracedSentence, ...]
+
+
+class FinishRun(Command):
+    """The worker has saved the draft as a SOAP note."""
+
+    run: int
 
 
 class FailRun(Command):
@@ -226,7 +247,7 @@ class FailRun(Command):
     why: WhyFailed
 
 
-WorkersCommand = StartRun | FinishRun | FailRun
+WorkersCommand = StartRun | RecordDraft | FinishRun | FailRun
 GenerationCommand = RequestGeneration | RequestAgain | CancelGeneration | WorkersCommand
 
 
@@ -279,24 +300,31 @@ def _work(generation: Generation, command: WorkersCommand) -> list[GenerationEve
     match command:
         case StartRun():
             return [GenerationStarted(**naming)] if generation.state in OPEN else []
-        case FailRun(why=why):
-            return [GenerationFailed(why=why, **naming)] if generation.state in OPEN else []
+        case RecordDraft():
+            if generation.drafted or generation.state not in OPEN:
+                return []
+            return [_drafted(command, naming)]
         case FinishRun():
             # The note is saved by now: this is true even of a run that was cancelled in between.
             if generation.state is GenerationState.DONE:
                 return []
-            made = command.model_dump(include={"maker", "model", "prompt_digest"})
-            return [
-                GenerationFinished(
-                    soap_note_id=generation.requested.soap_note_id,
-                    sources=command.sources,
-                    words=Trace(sentences=command.sentences),
-                    **made,
-                    **naming,
-                )
-            ]
+            soap_note_id = generation.requested.soap_note_id
+            return [GenerationFinished(soap_note_id=soap_note_id, **naming)]
+        case FailRun(why=why):
+            return [GenerationFailed(why=why, **naming)] if generation.state in OPEN else []
         case _:
             assert_never(command)
+
+
+def _drafted(command: RecordDraft, naming: dict[str, Any]) -> GenerationDrafted:
+    return GenerationDrafted(
+        maker=command.maker,
+        model=command.model,
+        prompt_digest=command.prompt_digest,
+        sources=command.sources,
+        words=DraftWords(text=command.text, sentences=command.sentences),
+        **naming,
+    )
 
 
 def _must_be_the_author(command: Command, therapist_user_id: int) -> None:

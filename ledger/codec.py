@@ -17,6 +17,7 @@ from pydantic_core import from_json, to_json
 
 from domain.generation import (
     GenerationCancelled,
+    GenerationDrafted,
     GenerationFailed,
     GenerationFinished,
     GenerationRequested,
@@ -70,6 +71,7 @@ FACTS: Final[dict[str, type[Fact]]] = {
         RecordTypeRetired,
         GenerationRequested,
         GenerationStarted,
+        GenerationDrafted,
         GenerationFinished,
         GenerationFailed,
         GenerationCancelled,

@@ -18,12 +18,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg.rows import class_row, tuple_row
 
-from domain.value import THE_CLINIC, Subject
+from domain.value import THE_CLINIC, KeyScope, Subject
 from ledger.database import Datastore
 from ledger.sealing import DataKey
 
 CACHE_SECONDS: Final = 300
 CACHED_KEYS: Final = 20_000
+ALL_SCOPES: Final = frozenset(KeyScope)
 _SECRET_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 
@@ -42,6 +43,10 @@ class KeyEncryption(Protocol):
 
 class KeyDoesNotUnwrapError(Exception):
     """A data key does not unwrap: the key file is not the one that it was wrapped with."""
+
+
+class KeyIsRefusedError(Exception):
+    """These keys were not made to open such words."""
 
 
 class KeyIsMissingError(Exception):
@@ -107,11 +112,14 @@ class _KeyRow(NamedTuple):
 
 
 class Keys:
-    """The data keys of all clinics, behind a small cache."""
+    """The data keys of all clinics, behind a small cache; of the scopes that it is for."""
 
-    def __init__(self, datastore: Datastore, port: KeyEncryption) -> None:
+    def __init__(
+        self, datastore: Datastore, port: KeyEncryption, scopes: Set[KeyScope] = ALL_SCOPES
+    ) -> None:
         self._datastore = datastore
         self._port = port
+        self._scopes = scopes
         self._lock = threading.Lock()
         self._by_subject: TTLCache[tuple[int, Subject], DataKey] = TTLCache(
             CACHED_KEYS, CACHE_SECONDS
@@ -119,7 +127,9 @@ class Keys:
         self._by_id: TTLCache[tuple[int, UUID], bytes] = TTLCache(CACHED_KEYS, CACHE_SECONDS)
 
     def for_sealing(self, clinic_id: int, subject: Subject) -> DataKey:
-        """The subject's key, made where there is none yet."""
+        """The subject's key, made where there is none yet. Raises KeyIsRefusedError."""
+        if subject.scope not in self._scopes:
+            raise KeyIsRefusedError(KeyIsRefusedError.__doc__)
         with self._lock:
             key = self._by_subject.get((clinic_id, subject))
         if key is None:
@@ -129,7 +139,7 @@ class Keys:
         return key
 
     def for_opening(self, clinic_id: int, key_ids: Set[UUID]) -> dict[UUID, bytes]:
-        """The secrets of these keys. Raises KeyIsMissingError."""
+        """The secrets of these keys. Raises KeyIsMissingError, KeyIsRefusedError."""
         with self._lock:
             found = {
                 key_id: secret
@@ -157,6 +167,8 @@ class Keys:
                 )
                 .fetchall()
             )
+        if any(row.scope not in self._scopes for row in rows):
+            raise KeyIsRefusedError(KeyIsRefusedError.__doc__)
         secrets = {
             row.key_id: self._port.unwrap(
                 row.wrapped, _place(clinic_id, row.person_id, row.scope, row.key_id)

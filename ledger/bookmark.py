@@ -1,0 +1,140 @@
+"""Follow the ledgers of all clinics: take entries in batches, then move the bookmark.
+
+A crash between the two makes the follower take the batch again; so whatever it does with an entry
+must bear being done twice. One process leads at a time, under a lock that it loses with its
+connection; the others stand by. An entry that cannot be taken is set aside where an operator sees
+it (`ledger.set_aside`), and the follower goes on: it neither stands still nor skips in silence.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row, tuple_row
+
+from ledger.codec import read_clear
+from ledger.database import UNREACHABLE, Datastore
+from ledger.entry import Entry
+from ledger.locks import held_if_free
+
+log = logging.getLogger("noteledger.ledger")
+
+BATCH: Final = 500
+POLL_SECONDS: Final = 0.1
+STAND_BY_SECONDS: Final = 2.0
+
+Take = Callable[[Sequence[Entry]], None]
+
+
+class TryLater(Exception):
+    """What the follower needs to take these entries is not there now."""
+
+
+class _Row(NamedTuple):
+    position: int
+    aggregate_id: UUID
+    version: int
+    kind: str
+    state: bytes
+
+
+class Follower:
+    """Hands the clear part of every entry, in the order of its clinic, to `take`."""
+
+    def __init__(self, datastore: Datastore, name: str, take: Take) -> None:
+        self._datastore = datastore
+        self._name = name
+        self._take = take
+
+    def follow(self, stop: threading.Event) -> None:
+        """Until `stop` is set: lead, or stand by."""
+        while not stop.is_set():
+            try:
+                with held_if_free(self._datastore, "follower", self._name) as conn:
+                    if conn:
+                        self._lead(conn, stop)
+            except (TryLater, *UNREACHABLE) as late:
+                log.warning("the follower %s waits: %s", self._name, type(late).__name__)
+            except Exception:
+                log.exception("the follower %s met an error, and begins again", self._name)
+            stop.wait(STAND_BY_SECONDS)
+
+    def _lead(self, conn: Connection[Any], stop: threading.Event) -> None:
+        while not stop.is_set():
+            if not self.take_news(conn):
+                stop.wait(POLL_SECONDS)
+
+    def take_news(self, conn: Connection[Any]) -> bool:
+        """One batch of each clinic that has news; whether there was any."""
+        news = (
+            conn.cursor(row_factory=tuple_row)
+            .execute(
+                "SELECT h.clinic_id, coalesce(b.position, 0) FROM ledger.ledger_head h"
+                " LEFT JOIN ledger.bookmarks b"
+                "  ON b.clinic_id = h.clinic_id AND b.follower = %s"
+                " WHERE h.position > coalesce(b.position, 0) ORDER BY h.clinic_id",
+                (self._name,),
+            )
+            .fetchall()
+        )
+        for clinic_id, after in news:
+            self._take_batch(conn, clinic_id, after)
+        return bool(news)
+
+    def _take_batch(self, conn: Connection[Any], clinic_id: int, after: int) -> None:
+        rows = (
+            conn.cursor(row_factory=class_row(_Row), binary=True)
+            .execute(
+                "SELECT position, aggregate_id, version, kind, state FROM ledger.entries"
+                " WHERE clinic_id = %s AND position > %s ORDER BY position LIMIT %s",
+                (clinic_id, after, BATCH),
+            )
+            .fetchall()
+        )
+        entries = [entry for row in rows if (entry := self._read(conn, clinic_id, row)) is not None]
+        try:
+            self._take(entries)
+        except (TryLater, *UNREACHABLE):
+            raise
+        except Exception:
+            self._take_each(conn, entries)
+        conn.execute(
+            "INSERT INTO ledger.bookmarks AS b (clinic_id, follower, position)"
+            " VALUES (%(clinic_id)s, %(follower)s, %(position)s)"
+            " ON CONFLICT (clinic_id, follower) DO UPDATE"
+            " SET position = greatest(b.position, excluded.position)",
+            {"clinic_id": clinic_id, "follower": self._name, "position": rows[-1].position},
+        )
+
+    def _read(self, conn: Connection[Any], clinic_id: int, row: _Row) -> Entry | None:
+        try:
+            fact = read_clear(row.kind, row.state)
+        except Exception as error:  # whatever is wrong with the bytes, the next entry is not it
+            self._set_aside(conn, clinic_id, row.position, error)
+            return None
+        return Entry(clinic_id, row.position, row.aggregate_id, row.version, fact)
+
+    def _take_each(self, conn: Connection[Any], entries: Sequence[Entry]) -> None:
+        """One of the batch cannot be taken: it is set aside, and no other with it."""
+        for entry in entries:
+            try:
+                self._take([entry])
+            except (TryLater, *UNREACHABLE):
+                raise
+            except Exception as error:
+                self._set_aside(conn, entry.clinic_id, entry.position, error)
+
+    def _set_aside(
+        self, conn: Connection[Any], clinic_id: int, position: int, error: Exception
+    ) -> None:
+        """The name of the error only: its text may hold words."""
+        name = type(error).__name__
+        log.error("%s set entry %d of clinic %d aside: %s", self._name, position, clinic_id, name)
+        conn.execute(
+            "INSERT INTO ledger.set_aside (clinic_id, follower, position, error)"
+            " VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (clinic_id, self._name, position, name),
+        )
