@@ -64,6 +64,17 @@ class PersonRow(NamedTuple):
     full_name: str | None
 
 
+AROUND_MAX: Final = 5_000
+
+
+class Around(NamedTuple):
+    """The full names of a note's client and therapist, of other staff and of the therapist's clients."""
+
+    client: str | None
+    therapist: str | None
+    others: tuple[str, ...]
+
+
 class People:
     """Reads the directory's people for a caller."""
 
@@ -82,6 +93,17 @@ class People:
         """People of these roles by id; a therapist finds of the clients only their own."""
         which = {"roles": [role.value for role in roles], "after": after, "limit": limit}
         return self._read(_PAGE, caller, which)
+
+    def around(self, clinic_id: int, client_user_id: int, therapist_user_id: int) -> "Around":
+        """Whom a note of this therapist about this client may name."""
+        params = {"clinic_id": clinic_id, "therapist": therapist_user_id, "limit": AROUND_MAX}
+        with self._datastore.as_ledger() as conn:
+            cursor = conn.cursor(row_factory=tuple_row, binary=True)
+            rows = cursor.execute(_AROUND, params | {"client": client_user_id}).fetchall()
+        facts = self._ledger.open(clinic_id, [SealedEntry(*row[1:5]) for row in rows])
+        names = {row[0]: _name(fact) for row, fact in zip(rows, facts, strict=True)}
+        client, therapist = names.pop(client_user_id, None), names.pop(therapist_user_id, None)
+        return Around(client, therapist, tuple(name for name in names.values() if name))
 
     def _read(self, statement: str, caller: Caller, which: dict[str, Any]) -> list[PersonRow]:
         params = {
@@ -119,4 +141,14 @@ _PAGE: Final = """
     AND (NOT %(caller_is_therapist)s OR p.role <> 'client'
         OR views.is_callers_client(p.clinic_id, p.user_id))
     ORDER BY p.user_id LIMIT %(limit)s
+"""
+_AROUND: Final = """
+    SELECT p.user_id, e.aggregate_id, e.version, e.kind, e.state
+    FROM people p JOIN entries e ON e.clinic_id = p.clinic_id AND e.position = p.position
+    WHERE p.clinic_id = %(clinic_id)s
+    AND (p.role <> 'client' OR p.user_id = %(client)s OR EXISTS (
+        SELECT FROM relationships r WHERE r.clinic_id = p.clinic_id
+        AND r.therapist_user_id = %(therapist)s AND r.client_user_id = p.user_id
+    ))
+    ORDER BY p.user_id NOT IN (%(client)s, %(therapist)s), p.user_id LIMIT %(limit)s
 """

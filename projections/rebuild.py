@@ -15,7 +15,16 @@ from psycopg.sql import SQL, Identifier
 
 from ledger.codec import read_clear
 from ledger.entry import Entry
-from projections import history, notes, people, record_types, relationships, sessions
+from projections import (
+    generations,
+    history,
+    notes,
+    people,
+    record_types,
+    relationships,
+    sessions,
+    transcripts,
+)
 from projections.view import View
 
 VIEWS: Final[tuple[View, ...]] = (
@@ -25,6 +34,8 @@ VIEWS: Final[tuple[View, ...]] = (
     sessions.VIEW,
     notes.VIEW,
     history.VIEW,
+    transcripts.VIEW,
+    generations.VIEW,
 )
 BATCH: Final = 2_000
 _ONE_AT_A_TIME: Final = 0x6E6F7465_00000001

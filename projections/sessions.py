@@ -7,7 +7,13 @@ from typing import Any, Final, NamedTuple
 from psycopg import Cursor
 from psycopg.rows import class_row
 
-from domain.session import SessionRescheduled, SessionScheduled, SessionStatusSet
+from domain.session import (
+    SessionRescheduled,
+    SessionScheduled,
+    SessionStatusAdvanced,
+    SessionStatusSet,
+    TranscriptStored,
+)
 from domain.value import Caller
 from ledger.database import Datastore
 from ledger.entry import Entry
@@ -66,11 +72,16 @@ def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
                     " WHERE clinic_id = %s AND session_id = %s",
                     (fact.starts_at, fact.ends_at, entry.version, entry.clinic_id, fact.session_id),
                 )
-            case SessionStatusSet() as fact:
+            case SessionStatusSet() | SessionStatusAdvanced() as fact:
                 cursor.execute(
                     "UPDATE sessions SET event_status = %s, version = %s"
                     " WHERE clinic_id = %s AND session_id = %s",
                     (fact.event_status, entry.version, entry.clinic_id, fact.session_id),
+                )
+            case TranscriptStored() as fact:
+                cursor.execute(
+                    "UPDATE sessions SET version = %s WHERE clinic_id = %s AND session_id = %s",
+                    (entry.version, entry.clinic_id, fact.session_id),
                 )
             case _:
                 pass

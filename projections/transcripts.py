@@ -1,0 +1,111 @@
+"""The sessions that have a transcript, and which notes a draft of one could be made from."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from psycopg import Cursor
+from psycopg.rows import tuple_row
+
+from domain.session import TranscriptStored
+from ledger.database import Datastore
+from ledger.entry import Entry
+from projections.view import View
+
+TABLE: Final = """
+CREATE TABLE transcripts (
+    clinic_id bigint NOT NULL,
+    session_id bigint NOT NULL,
+    version bigint NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (clinic_id, session_id)
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON transcripts TO noteledger_app;
+ALTER TABLE transcripts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY written_by_the_ledger ON transcripts TO noteledger_app
+    USING ((SELECT current_setting('noteledger.role', true)) = 'ledger');
+"""
+
+
+def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
+    """Take in a batch of entries: the newest of a session counts."""
+    for entry in entries:
+        if isinstance(fact := entry.fact, TranscriptStored):
+            cursor.execute(
+                "INSERT INTO transcripts (clinic_id, session_id, version, position)"
+                " VALUES (%s, %s, %s, %s) ON CONFLICT (clinic_id, session_id) DO UPDATE"
+                " SET version = excluded.version, position = excluded.position",
+                (entry.clinic_id, fact.session_id, entry.version, entry.position),
+            )
+
+
+VIEW: Final = View("transcripts", "transcripts", TABLE, write)
+
+
+# --- reading
+
+
+class DraftSources:
+    """Finds what a SOAP note could be drafted from; psychotherapy notes never are."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+
+    def newest_session(
+        self, clinic_id: int, client_user_id: int, therapist_user_id: int
+    ) -> int | None:
+        """The relationship's newest session that there is anything to draft from."""
+        with self._datastore.as_ledger() as conn:
+            cursor = conn.cursor(row_factory=tuple_row)
+            row = cursor.execute(
+                "SELECT s.session_id FROM sessions s WHERE s.clinic_id = %(clinic_id)s"
+                " AND s.client_user_id = %(client)s AND s.therapist_user_id = %(therapist)s"
+                " AND (EXISTS (SELECT FROM transcripts t WHERE t.clinic_id = s.clinic_id"
+                "   AND t.session_id = s.session_id)"
+                "  OR EXISTS (SELECT FROM current_notes n WHERE n.clinic_id = s.clinic_id"
+                "   AND n.client_user_id = s.client_user_id AND n.kind = 'note'"
+                "   AND n.record_type <> 1 AND n.therapist_user_id = s.therapist_user_id"
+                "   AND n.therapist_session_id = s.session_id))"
+                " ORDER BY s.starts_at DESC, s.session_id DESC LIMIT 1",
+                {
+                    "clinic_id": clinic_id,
+                    "client": client_user_id,
+                    "therapist": therapist_user_id,
+                },
+            ).fetchone()
+        return row[0] if row else None
+
+    def has_transcript(self, clinic_id: int, session_id: int) -> bool:
+        """Whether the session has one."""
+        with self._datastore.as_ledger() as conn:
+            cursor = conn.cursor(row_factory=tuple_row)
+            row = cursor.execute(
+                "SELECT EXISTS (SELECT FROM transcripts WHERE clinic_id = %s AND session_id = %s)",
+                (clinic_id, session_id),
+            ).fetchone()
+        return bool(row and row[0])
+
+    def note_ids(
+        self,
+        clinic_id: int,
+        client_user_id: int,
+        therapist_user_id: int,
+        therapist_session_id: int | None,
+    ) -> list[int]:
+        """The therapist's notes of the session by id; without a session, the newest of no session."""
+        with self._datastore.as_ledger() as conn:
+            cursor = conn.cursor(row_factory=tuple_row)
+            rows = cursor.execute(
+                "SELECT note_id FROM current_notes WHERE clinic_id = %(clinic_id)s"
+                " AND client_user_id = %(client)s AND kind = 'note' AND record_type <> 1"
+                " AND therapist_user_id = %(therapist)s"
+                " AND therapist_session_id IS NOT DISTINCT FROM %(session)s::bigint"
+                " ORDER BY note_id",
+                {
+                    "clinic_id": clinic_id,
+                    "client": client_user_id,
+                    "therapist": therapist_user_id,
+                    "session": therapist_session_id,
+                },
+            ).fetchall()
+        found = [row[0] for row in rows]
+        return found if therapist_session_id is not None else found[-1:]
