@@ -15,11 +15,14 @@ from api import (
     directory,
     people,
     problems,
+    processing,
     record_types,
     soap_histories,
     soap_notes,
     therapist_histories,
     therapist_notes,
+    transcripts,
+    trigger,
 )
 from api.auth import CallerCache
 from api.edge import Edge
@@ -53,9 +56,11 @@ def create_app(parts: Parts) -> ASGIApp:
     app.state.caller_cache = CallerCache()
     problems.install(app)
     others = (record_types.router, directory.router, people.router, auth.router)
+    work = (trigger.router, processing.router, transcripts.router)
     routers = (
         *(*therapist_notes.routers, *therapist_histories.routers),
         *(*soap_notes.routers, *soap_histories.routers),
+        *work,
         *others,
     )
     routes = [route for router in routers for route in router.routes]

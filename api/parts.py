@@ -12,6 +12,7 @@ from ledger.accounts import Accounts
 from ledger.browser_sessions import BrowserSessions
 from ledger.keys import Keys
 from ledger.ledger import Ledger
+from projections.generations import Generations
 from projections.history import History
 from projections.notes import Notes
 from projections.people import People
@@ -19,6 +20,7 @@ from projections.record_types import RecordTypes
 from projections.references import References
 from projections.relationships import Relationships
 from projections.sessions import Sessions
+from projections.transcripts import DraftSources
 from projections.view import NoteRows
 
 
@@ -48,6 +50,8 @@ class Parts:
     sessions: Sessions
     record_types: RecordTypes
     references: References
+    generations: Generations
+    draft_sources: DraftSources
     limits: Limits
     clock: Callable[[], datetime]
     is_ready: Callable[[], bool]

@@ -21,6 +21,7 @@ class Action(Enum):
     """What somebody wants to do with a note."""
 
     READ = auto()
+    READ_DEIDENTIFIED = auto()
     SAVE = auto()
     DELETE = auto()
     CHANGE_HISTORY = auto()
@@ -38,10 +39,12 @@ class NoteAccess(NamedTuple):
 def refusal(who: By | Caller, action: Action, note: NoteAccess) -> type[Refused] | None:
     """Why `who` may not do it, or None where they may."""
     match who.role, action:
-        case Role.THERAPIST, Action.READ:
+        case Role.THERAPIST, Action.READ | Action.READ_DEIDENTIFIED:
             return _therapist_reading(who.user_id, note)
         case Role.THERAPIST, _:
             return None if note.therapist_user_id == who.user_id else NotTheAuthor
+        case Role.AUDITOR | Role.ML, Action.READ_DEIDENTIFIED:
+            return PsychotherapyNotesAreTheAuthors if note.record_type == PSYCHOTHERAPY else None
         case Role.AUDITOR, Action.READ:
             return PsychotherapyNotesAreTheAuthors if note.record_type == PSYCHOTHERAPY else None
         case Role.ML, Action.SAVE if note.kind is Kind.SOAP_NOTE:

@@ -92,13 +92,19 @@ class DraftSource(Value):
     version: int
 
 
-class TracedSentence(Value):
-    """Where a sentence of the draft comes from: characters `start` to `end` of `sources[source]`."""
+class Cite(Value):
+    """Characters `start` to `end` (excluded) of the text of `sources[source]`, as the maker read it."""
 
-    section: str
     source: int
     start: int
     end: int
+
+
+class TracedSentence(Value):
+    """Where a sentence of the draft stands, and what it rests on."""
+
+    section: str
+    cites: tuple[Cite, ...]
 
 
 class DraftWords(Words):

@@ -1,7 +1,7 @@
 """What the background work says of a note: its results, its failures, and that it shall be tried again.
 
-The worker's word counts for the newest save only: what was read in an older one is out of date,
-and the newer one has started work of its own.
+A save that started work makes what older ones started out of date: only its own text is read. Its
+session's event status moves on all the same.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,11 @@ from domain.access import Action, NoteAccess, refusal
 from domain.note_facts import (
     DeidentifiedWords,
     Note,
+    NoteApproved,
     NoteDeidentified,
     NoteProcessingAskedAgain,
     NoteProcessingFailed,
+    NoteVersion,
     naming,
 )
 from domain.refusals import (
@@ -49,7 +51,7 @@ class GiveUp(Command):
 
 
 class AskAgain(Command):
-    """Whatever was given up on the newest save shall be tried again."""
+    """Whatever was given up, and is not out of date, shall be tried again."""
 
     note_id: Id
 
@@ -57,14 +59,31 @@ class AskAgain(Command):
 WorkCommand = RecordDeidentified | GiveUp | AskAgain
 
 
-def is_wanted(note: Note | None, job: JobName, version: int) -> bool:
-    """Whether a job on this version still has something to find out."""
-    if note is None or note.is_deleted or version != note.saved_version:
+def starts_jobs(kind: Kind, save: type[NoteVersion], record_type: int) -> bool:
+    """Every save of a therapist note starts work, and a SOAP note's approval; no psychotherapy note."""
+    return starts_work(record_type) and (kind is Kind.NOTE or save is NoteApproved)
+
+
+def is_wanted(kind: Kind, note: Note | None, job: JobName, version: int) -> bool:
+    """Whether a job on this version still has something to do."""
+    if note is None or note.is_deleted or version not in note.entries:
         return False
-    if not starts_work(note.saved.record_type) or (job, version) in note.failed:
+    if not starts_jobs(kind, note.entries[version], note.saved.record_type):
         return False
-    is_done = note.deidentified is not None and note.deidentified.of_version == version
-    return not (job is JobName.DEIDENTIFY and is_done)
+    if (job, version) in note.failed:
+        return False
+    return job is not JobName.DEIDENTIFY or not _is_out_of_date(kind, note, version)
+
+
+def _is_out_of_date(kind: Kind, note: Note, version: int) -> bool:
+    """Whether the version, or a newer one that started work of its own, was de-identified or will be."""
+    if note.deidentified and note.deidentified.of_version >= version:
+        return True
+    record_type = note.saved.record_type
+    return any(
+        newer > version and starts_jobs(kind, save, record_type)
+        for newer, save in note.entries.items()
+    )
 
 
 def decide(note: Note, command: WorkCommand, kind: Kind) -> list[WorkFact]:
@@ -73,10 +92,10 @@ def decide(note: Note, command: WorkCommand, kind: Kind) -> list[WorkFact]:
         raise PsychotherapyNotesStartNothing
     match command:
         case RecordDeidentified():
-            return _deidentified(note, command)
+            return _deidentified(note, command, kind)
         case GiveUp(job=job, of_version=of_version):
             _must_be_the_worker(command)
-            if not is_wanted(note, job, of_version):
+            if not is_wanted(kind, note, job, of_version):
                 return []
             return [
                 NoteProcessingFailed(
@@ -89,9 +108,9 @@ def decide(note: Note, command: WorkCommand, kind: Kind) -> list[WorkFact]:
             assert_never(command)
 
 
-def _deidentified(note: Note, command: RecordDeidentified) -> list[WorkFact]:
+def _deidentified(note: Note, command: RecordDeidentified, kind: Kind) -> list[WorkFact]:
     _must_be_the_worker(command)
-    if not is_wanted(note, JobName.DEIDENTIFY, command.of_version):
+    if not is_wanted(kind, note, JobName.DEIDENTIFY, command.of_version):
         return []
     words = DeidentifiedWords(
         text=command.text, placeholders=command.placeholders, counts=command.counts
@@ -112,12 +131,17 @@ def _asked_again(note: Note, command: AskAgain, kind: Kind) -> list[WorkFact]:
     refused = refusal(command.by, Action.SAVE, whose)
     if refused and command.by.role is not Role.ADMINISTRATOR:
         raise refused
-    version = note.saved_version
-    failed = [job for job, of_version in note.failed if of_version == version]
+    failed = [
+        (job, version)
+        for job, version in note.failed
+        if job is not JobName.DEIDENTIFY or not _is_out_of_date(kind, note, version)
+    ]
     if not failed:
         raise NothingHasFailed
     named = naming(note, command)
-    return [NoteProcessingAskedAgain(job=job, of_version=version, **named) for job in failed]
+    return [
+        NoteProcessingAskedAgain(job=job, of_version=version, **named) for job, version in failed
+    ]
 
 
 def _must_be_the_worker(command: WorkCommand) -> None:

@@ -122,7 +122,7 @@ class PsychotherapyNotesStartNothing(Refused):
 
 
 class NothingHasFailed(Refused):
-    """No work on the newest version has failed."""
+    """No work on this note has failed."""
 
 
 class NotDeidentifiedYet(Refused):

@@ -1,1 +1,1 @@
-"""What happens next: policies, relay, queue and jobs. Nothing starts work in the background yet."""
+"""What happens next: which fact starts which job, how jobs are sent, and what they do."""

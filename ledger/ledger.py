@@ -1,6 +1,7 @@
 """The only door to the ledger: record a command, read what an aggregate's facts make, open entries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -21,11 +22,12 @@ from domain.note import CreateNote
 from domain.refusals import AttachmentIsUnknown, IdempotencyKeyWasUsed, SomebodyWasFaster
 from domain.value import Fact, Kind, Subject, aggregate_id, kind_and_number
 from ledger.appender import Appender, ClaimTaken, LostRace
-from ledger.codec import FactMapper, Happening, open_fact, place
+from ledger.codec import FactMapper, Happening, open_fact, place, read_clear
 from ledger.database import Datastore
 from ledger.entry import Addition, Attachment, Claim, NewEntry
 from ledger.ids import Ids
 from ledger.keys import Keys
+from ledger.locks import held_if_free
 from ledger.sealing import digest, key_id_bytes, open_sealed, seal, take_apart
 from ledger.store import Recorder
 
@@ -123,18 +125,35 @@ class Ledger:
 
     def position(self, clinic_id: int, kind: Kind, number: int, version: int) -> int:
         """Where the aggregate's entry of that version stands."""
+        found = self._entry(clinic_id, kind, number, version)
+        assert found is not None, "a version that the aggregate has"
+        return found[0]
+
+    def read_clear(self, clinic_id: int, kind: Kind, number: int, version: int) -> Fact | None:
+        """That fact of the aggregate without its words, None where there is none."""
+        found = self._entry(clinic_id, kind, number, version)
+        return read_clear(found[1].kind, found[1].state) if found else None
+
+    def read(self, clinic_id: int, kind: Kind, number: int, version: int) -> Fact | None:
+        """That fact of the aggregate with its words, None where there is none."""
+        found = self._entry(clinic_id, kind, number, version)
+        return self.open(clinic_id, [found[1]])[0] if found else None
+
+    def _entry(
+        self, clinic_id: int, kind: Kind, number: int, version: int
+    ) -> tuple[int, SealedEntry] | None:
+        aggregate = aggregate_id(kind, number)
         with self._datastore.get_connection() as conn:
             row = (
-                conn.cursor(row_factory=tuple_row)
+                conn.cursor(row_factory=tuple_row, binary=True)
                 .execute(
-                    "SELECT position FROM ledger.entries"
+                    "SELECT position, kind, state FROM ledger.entries"
                     " WHERE clinic_id = %s AND aggregate_id = %s AND version = %s",
-                    (clinic_id, aggregate_id(kind, number), version),
+                    (clinic_id, aggregate, version),
                 )
                 .fetchone()
             )
-        assert row is not None, "a version that the aggregate has"
-        return int(row[0])
+        return (row[0], SealedEntry(aggregate, version, row[1], row[2])) if row else None
 
     def open(self, clinic_id: int, sealed: Sequence[SealedEntry]) -> list[Fact]:
         """The entries' facts with their words, in the given order."""
@@ -173,6 +192,12 @@ class Ledger:
         key_id = take_apart(row[0]).key_id
         secret = self._keys.for_opening(clinic_id, {key_id})[key_id]
         return open_sealed(secret, _file_place(clinic_id), row[0])
+
+    @contextmanager
+    def alone(self, clinic_id: int, *what: object) -> Iterator[bool]:
+        """Whether nobody else is in this block for the same thing, in any process."""
+        with held_if_free(self._datastore, "alone", clinic_id, *what) as conn:
+            yield conn is not None
 
     def _store(self, clinic_id: int) -> EventStore[UUID]:
         store = self._stores.get(clinic_id)

@@ -17,7 +17,10 @@ from ledger.database import Datastore
 
 @contextmanager
 def held_if_free(datastore: Datastore, *name: object) -> Iterator[Connection[Any] | None]:
-    """The connection that holds the lock in the block; None where somebody else has it."""
+    """The connection that holds the lock in the block; None where somebody else has it.
+
+    Nobody waits for a lock: those who wait would hold connections that the holder may need.
+    """
     with datastore.get_connection() as conn:
         cursor = conn.cursor(row_factory=tuple_row)
         row = cursor.execute("SELECT pg_try_advisory_lock(%s)", (_key(name),)).fetchone()
@@ -26,17 +29,6 @@ def held_if_free(datastore: Datastore, *name: object) -> Iterator[Connection[Any
             return
         try:
             yield conn
-        finally:
-            _let_go(conn, name)
-
-
-@contextmanager
-def held(datastore: Datastore, *name: object) -> Iterator[None]:
-    """Waits for the lock."""
-    with datastore.get_connection() as conn:
-        conn.execute("SELECT pg_advisory_lock(%s)", (_key(name),))
-        try:
-            yield
         finally:
             _let_go(conn, name)
 

@@ -84,6 +84,19 @@ class DraftSources:
             ).fetchone()
         return bool(row and row[0])
 
+    def is_there_any(
+        self,
+        clinic_id: int,
+        client_user_id: int,
+        therapist_user_id: int,
+        therapist_session_id: int | None,
+    ) -> bool:
+        """Whether there is a transcript or a note."""
+        if therapist_session_id and self.has_transcript(clinic_id, therapist_session_id):
+            return True
+        whose = (client_user_id, therapist_user_id, therapist_session_id)
+        return bool(self.note_ids(clinic_id, *whose))
+
     def note_ids(
         self,
         clinic_id: int,

@@ -15,6 +15,7 @@ from ledger.browser_sessions import BrowserSessions, SessionTimes
 from ledger.database import Datastore
 from ledger.keys import Keys
 from ledger.ledger import Ledger
+from projections.generations import Generations
 from projections.history import History
 from projections.notes import Notes
 from projections.people import People
@@ -23,6 +24,7 @@ from projections.record_types import RecordTypes
 from projections.references import References
 from projections.relationships import Relationships
 from projections.sessions import Sessions
+from projections.transcripts import DraftSources
 from projections.view import NoteRows
 from runtime.checks import require_ready
 from runtime.embedded import ServerAddress, attach_or_start, embedded_postgres
@@ -124,6 +126,8 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 sessions=Sessions(datastore),
                 record_types=RecordTypes(datastore),
                 references=References(datastore),
+                generations=Generations(datastore),
+                draft_sources=DraftSources(datastore),
                 limits=_limits(settings),
                 clock=_now,
                 is_ready=lambda: schema_version(datastore) == schema.VERSION,

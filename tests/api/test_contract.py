@@ -22,11 +22,6 @@ CONTRACT: Final[dict[str, Any]] = json.loads(
 )
 ROWS: Final[list[Row]] = CONTRACT["operations"]
 
-COMING: Final = frozenset(
-    row["operation_id"] for row in ROWS if "_soap_trigger_" in row["operation_id"]
-)
-"""Served with the background work. The row that comes is to be taken from here."""
-
 PREFIX: Final = "apis_therapistnotes"
 METHODS: Final = frozenset({"get", "post", "put", "delete"})
 
@@ -280,20 +275,12 @@ def _names(rows: list[Row]) -> list[str]:
     return [row["operation_id"] for row in rows]
 
 
-SERVED: Final = [row for row in ROWS if row["operation_id"] not in COMING]
-
-
-def test_the_contract_has_42_rows_of_which_five_are_coming() -> None:
-    assert (len(ROWS), len(COMING)) == (42, 5)
+def test_the_contract_has_42_rows() -> None:
+    assert len(ROWS) == 42
     assert len(set(_names(ROWS))) == 42
 
 
-@pytest.mark.parametrize("operation_id", sorted(COMING))
-def test_what_is_coming_is_not_served_yet(document: Document, operation_id: str) -> None:
-    assert operation_id not in _by_operation_id(document)
-
-
-@pytest.mark.parametrize("row", SERVED, ids=_names(SERVED))
+@pytest.mark.parametrize("row", ROWS, ids=_names(ROWS))
 def test_operation_is_served_where_the_contract_says(document: Document, row: Row) -> None:
     method, path, operation = _by_operation_id(document)[row["operation_id"]]
 
@@ -304,7 +291,7 @@ def test_operation_is_served_where_the_contract_says(document: Document, row: Ro
             assert (parameter["schema"]["type"], parameter["required"]) == ("string", True)
 
 
-WITH_REQUEST: Final = [row for row in SERVED if "printed_request" in row]
+WITH_REQUEST: Final = [row for row in ROWS if "printed_request" in row]
 
 
 @pytest.mark.parametrize("row", WITH_REQUEST, ids=_names(WITH_REQUEST))
@@ -316,7 +303,7 @@ def test_request_has_the_printed_fields(document: Document, row: Row) -> None:
     assert _fields(_request_schema(document, operation)) == expected
 
 
-WITH_ANSWER: Final = [row for row in SERVED if "printed_response" in row]
+WITH_ANSWER: Final = [row for row in ROWS if "printed_response" in row]
 
 
 @pytest.mark.parametrize("row", WITH_ANSWER, ids=_names(WITH_ANSWER))
@@ -340,7 +327,7 @@ def test_answer_has_the_printed_fields(document: Document, row: Row) -> None:
 
 def test_a_list_holds_what_one_of_its_notes_is_answered_as(document: Document) -> None:
     operations = _by_operation_id(document)
-    for row in SERVED:
+    for row in ROWS:
         one = row["operation_id"].removesuffix("_list") + "_retrieve"
         if row["operation_id"].endswith("_list"):
             items = _answer_schema(operations[row["operation_id"]][2])["items"]

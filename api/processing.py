@@ -1,0 +1,161 @@
+"""What the background work made of a note: its de-identified text, what failed, and trying again."""
+
+from datetime import datetime
+from typing import Final, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from api import saving
+from api.auth import TheCaller
+from api.given import TheId
+from api.parts import Parts, TheParts
+from api.problems import READ, documented
+from api.therapist_note_shapes import BASE
+from api.trigger import Processing
+from domain import access
+from domain.access import Action, NoteAccess
+from domain.note_facts import Note, NoteVersion
+from domain.note_work import AskAgain
+from domain.refusals import NotDeidentifiedYet, NoteIsUnknown
+from domain.value import Caller, Kind, Role
+from domain.work import SENTENCES, JobName, WhyFailed
+
+METHOD: Final = (
+    "de-identified by patterns and models; docs/deidentification.md tells the recall measured"
+)
+
+router = APIRouter(prefix=BASE)
+
+
+class DeidentifiedNote(BaseModel):
+    """The newest text of a note, its files' included, that was de-identified.
+
+    `version` is the version that was read, and `is_newest` whether the note has no newer save.
+    Placeholders (`[CLIENT]`, `[DATE_1]`) stand for the same words throughout; `counts` tells how
+    many there are of each category.
+    """
+
+    id: int
+    version: int
+    is_newest: bool
+    data: str
+    counts: dict[str, int]
+    method: str
+    tool: str
+    models: list[str]
+    deidentified_at: datetime
+
+
+class FailedJob(BaseModel):
+    """A job on a version of the note that was given up."""
+
+    job: JobName
+    version: int
+    reason: WhyFailed
+    detail: str
+
+
+class NoteProcessing(BaseModel):
+    """How far the background work on a note is."""
+
+    id: int
+    version: int
+    deidentified_version: int | None
+    failed: list[FailedJob]
+
+
+def _deidentified(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> DeidentifiedNote:
+    """Refuses before anything is opened: the record type and whose note it is stand in the clear."""
+    first = parts.ledger.read_clear(caller.clinic_id, kind, note_id, 1)
+    if caller.role is not Role.ML:
+        saving.find(parts, caller, kind, note_id)
+    if not isinstance(first, NoteVersion):
+        raise NoteIsUnknown
+    whose = NoteAccess(kind, first.record_type, first.therapist_user_id, is_callers_client=True)
+    if refused := access.refusal(caller, Action.READ_DEIDENTIFIED, whose):
+        raise refused
+    note: Note = parts.ledger.state(caller.clinic_id, kind, note_id)
+    if note.is_deleted:
+        raise NoteIsUnknown
+    found = note.deidentified
+    if found is None or found.words is None:
+        raise NotDeidentifiedYet
+    return DeidentifiedNote(
+        id=note_id,
+        version=found.of_version,
+        is_newest=found.of_version == note.saved_version,
+        data=found.words.text,
+        counts=dict(found.words.counts),
+        method=METHOD,
+        tool=found.tool,
+        models=list(found.models),
+        deidentified_at=found.at,
+    )
+
+
+def _processing(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> NoteProcessing:
+    _must_be_there(parts, caller, kind, note_id)
+    note: Note = parts.ledger.state(caller.clinic_id, kind, note_id)
+    return NoteProcessing(
+        id=note_id,
+        version=note.saved_version,
+        deidentified_version=note.deidentified.of_version if note.deidentified else None,
+        failed=[
+            FailedJob(job=job, version=version, reason=why, detail=SENTENCES[why])
+            for (job, version), why in note.failed.items()
+        ],
+    )
+
+
+def _must_be_there(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> None:
+    """An administrator reads no note, but learns whether the work on one went wrong."""
+    if caller.role is not Role.ADMINISTRATOR:
+        saving.find(parts, caller, kind, note_id)
+    elif parts.ledger.read_clear(caller.clinic_id, kind, note_id, 1) is None:
+        raise NoteIsUnknown
+
+
+def _ask_again(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> Processing:
+    _must_be_there(parts, caller, kind, note_id)
+    command = AskAgain(by=saving.by(caller), at=parts.clock(), note_id=note_id)
+    parts.ledger.record(caller.clinic_id, kind, note_id, command)
+    return Processing()
+
+
+def _add(kind: Literal[Kind.NOTE, Kind.SOAP_NOTE], path: str, name: str, tag: str) -> None:
+    """The three operations of one kind of notes."""
+
+    @router.get(
+        f"{path}/{{id}}/deidentified/",
+        operation_id=f"{name}_deidentified",
+        responses=READ,
+        tags=[tag],
+    )
+    def deidentified(parts: TheParts, caller: TheCaller, note_id: TheId) -> DeidentifiedNote:
+        """The de-identified text of a note; for the ML service, too."""
+        return _deidentified(parts, caller, kind, note_id)
+
+    @router.get(
+        f"{path}/{{id}}/processing/",
+        operation_id=f"{name}_processing",
+        responses=READ,
+        tags=[tag],
+    )
+    def processing(parts: TheParts, caller: TheCaller, note_id: TheId) -> NoteProcessing:
+        """How far the background work on a note is, and what failed."""
+        return _processing(parts, caller, kind, note_id)
+
+    @router.put(
+        f"{path}/{{id}}/processing/",
+        operation_id=f"{name}_process_again",
+        responses=documented(401, 403, 404, 409, 422, 429),
+        tags=[tag],
+    )
+    def process_again(parts: TheParts, caller: TheCaller, note_id: TheId) -> Processing:
+        """Try again what failed."""
+        return _ask_again(parts, caller, kind, note_id)
+
+
+_add(Kind.NOTE, "/recordtype", "apis_therapistnotes_recordtype", "therapist-notes")
+_add(Kind.SOAP_NOTE, "/soap/recordtype", "apis_therapistnotes_soap_recordtype", "soap-notes")

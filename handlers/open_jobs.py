@@ -1,0 +1,158 @@
+"""The jobs that were asked for and are not done: what the relay sends, and the sweeper sends again.
+
+The ledger says what was asked for, and what came of it; this table remembers between the two, so
+that nobody has to read the ledger from its beginning. A row that is left over costs a look at the
+aggregate, which finds nothing to do.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from psycopg.rows import tuple_row
+
+from domain.value import aggregate_id, kind_and_number
+from domain.work import JobName, WhyFailed
+from handlers.policies import Job
+from ledger.database import Datastore
+
+SENT_AGAIN_SECONDS: Final = 30
+"""After so long without an end a job is sent again; then after twice as long, and so on."""
+DOUBLINGS_MAX: Final = 7
+"""... but once an hour at least."""
+SWEPT_AT_ONCE: Final = 1_000
+
+
+class OpenJobs:
+    """The table `ledger.open_jobs`."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+
+    def ask(self, jobs: Iterable[Job]) -> None:
+        """Remember them until they are closed; one that is remembered already stays as it is."""
+        clinics, names, aggregates, versions = _columns(jobs)
+        with self._datastore.get_connection() as conn:
+            conn.execute(
+                "INSERT INTO ledger.open_jobs (clinic_id, job, aggregate_id, version, asked_at)"
+                " SELECT clinic_id, job, aggregate_id, version, now()"
+                " FROM unnest(%s::bigint[], %s::text[], %s::uuid[], %s::bigint[])"
+                "  AS new (clinic_id, job, aggregate_id, version)"
+                " ON CONFLICT DO NOTHING",
+                (clinics, names, aggregates, versions),
+            )
+
+    def sent(self, jobs: Iterable[Job]) -> None:
+        """They are in the queue now."""
+        clinics, names, aggregates, versions = _columns(jobs)
+        with self._datastore.get_connection() as conn:
+            conn.execute(
+                "UPDATE ledger.open_jobs AS o SET sent_at = now(), sends = sends + 1"
+                " FROM unnest(%s::bigint[], %s::text[], %s::uuid[], %s::bigint[])"
+                "  AS sent (clinic_id, job, aggregate_id, version)"
+                " WHERE (o.clinic_id, o.job, o.aggregate_id, o.version)"
+                "  = (sent.clinic_id, sent.job, sent.aggregate_id, sent.version)",
+                (clinics, names, aggregates, versions),
+            )
+
+    def overdue(self) -> list[Job]:
+        """Those that were sent long enough ago, the oldest first; a bounded number."""
+        with self._datastore.get_connection() as conn:
+            rows = (
+                conn.cursor(row_factory=tuple_row)
+                .execute(
+                    "SELECT clinic_id, job, aggregate_id, version FROM ledger.open_jobs"
+                    " WHERE coalesce(sent_at, asked_at) < now() - %(base)s * interval '1 second'"
+                    "  * power(2, least(greatest(sends - 1, 0), %(doublings)s))"
+                    " ORDER BY asked_at LIMIT %(limit)s",
+                    {
+                        "base": SENT_AGAIN_SECONDS,
+                        "doublings": DOUBLINGS_MAX,
+                        "limit": SWEPT_AT_ONCE,
+                    },
+                )
+                .fetchall()
+            )
+        return [
+            Job(clinic_id, JobName(name), *kind_and_number(aggregate), version)
+            for clinic_id, name, aggregate, version in rows
+        ]
+
+    def start(self, job: Job) -> int:
+        """Count a start of the job; how many there were, this one included."""
+        with self._datastore.get_connection() as conn:
+            row = (
+                conn.cursor(row_factory=tuple_row)
+                .execute(
+                    "INSERT INTO ledger.open_jobs AS o"
+                    " (clinic_id, job, aggregate_id, version, asked_at, sent_at, sends, starts)"
+                    " VALUES (%s, %s, %s, %s, now(), now(), 1, 1)"
+                    " ON CONFLICT (clinic_id, job, aggregate_id, version)"
+                    " DO UPDATE SET starts = o.starts + 1 RETURNING starts",
+                    _key(job),
+                )
+                .fetchone()
+            )
+        assert row is not None
+        return int(row[0])
+
+    def take_back_start(self, job: Job) -> None:
+        """The worker was told to stop: this start says nothing about the job."""
+        with self._datastore.get_connection() as conn:
+            conn.execute(
+                "UPDATE ledger.open_jobs SET starts = starts - 1 WHERE clinic_id = %s"
+                " AND job = %s AND aggregate_id = %s AND version = %s",
+                _key(job),
+            )
+
+    def broke(self, job: Job, why: WhyFailed) -> None:
+        """A start of the job came to this; there may be another."""
+        with self._datastore.get_connection() as conn:
+            conn.execute(
+                "UPDATE ledger.open_jobs SET why = %s WHERE clinic_id = %s"
+                " AND job = %s AND aggregate_id = %s AND version = %s",
+                (why, *_key(job)),
+            )
+
+    def why(self, job: Job) -> WhyFailed | None:
+        """What the last start came to that did not end its worker."""
+        with self._datastore.get_connection() as conn:
+            row = (
+                conn.cursor(row_factory=tuple_row)
+                .execute(
+                    "SELECT why FROM ledger.open_jobs WHERE clinic_id = %s"
+                    " AND job = %s AND aggregate_id = %s AND version = %s",
+                    _key(job),
+                )
+                .fetchone()
+            )
+        return WhyFailed(row[0]) if row and row[0] else None
+
+    def close(self, job: Job) -> None:
+        """Nothing is left to do."""
+        with self._datastore.get_connection() as conn:
+            conn.execute(
+                "DELETE FROM ledger.open_jobs WHERE clinic_id = %s"
+                " AND job = %s AND aggregate_id = %s AND version = %s",
+                _key(job),
+            )
+
+    def oldest_seconds(self) -> float | None:
+        """How long the oldest open job has waited, None where there is none."""
+        with self._datastore.get_connection() as conn:
+            row = (
+                conn.cursor(row_factory=tuple_row)
+                .execute(
+                    "SELECT extract(epoch FROM now() - min(asked_at))::float8 FROM ledger.open_jobs"
+                )
+                .fetchone()
+            )
+        return row[0] if row else None
+
+
+def _key(job: Job) -> tuple[object, ...]:
+    return job.clinic_id, job.name, aggregate_id(job.kind, job.number), job.version
+
+
+def _columns(jobs: Iterable[Job]) -> Sequence[list[Any]]:
+    rows = [_key(job) for job in jobs]
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]

@@ -1,0 +1,69 @@
+"""Send each entry's jobs, then move the bookmark; and send again what was sent and never ended.
+
+A crash between sending and the bookmark sends a job again; that is why every job may run twice.
+A queue that lost its memory loses nothing: the sweeper finds the jobs in the table.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from handlers.open_jobs import OpenJobs
+from handlers.policies import Job, jobs_for
+from ledger.bookmark import TryLater
+from ledger.database import UNREACHABLE, Datastore
+from ledger.entry import Entry
+from ledger.locks import held_if_free
+
+log = logging.getLogger("noteledger.handlers")
+
+FOLLOWER: Final = "relay"
+SWEEP_SECONDS: Final = 5.0
+
+Send = Callable[[Sequence[Job]], None]
+"""Puts jobs into the queue. Raises TryLater where it cannot be reached."""
+
+
+class Relay:
+    """What the follower of the ledgers does with the entries."""
+
+    def __init__(self, open_jobs: OpenJobs, send: Send) -> None:
+        self._open_jobs = open_jobs
+        self._send = send
+
+    def take(self, entries: Sequence[Entry]) -> None:
+        """Remember the jobs, then send them. If we stop in between, the sweeper sends them."""
+        jobs = [job for entry in entries for job in jobs_for(entry)]
+        if jobs:
+            self._open_jobs.ask(jobs)
+            self._send(jobs)
+            self._open_jobs.sent(jobs)
+
+
+class Sweeper:
+    """Sends again what has neither finished, failed nor been cancelled; one process at a time."""
+
+    def __init__(self, datastore: Datastore, open_jobs: OpenJobs, send: Send) -> None:
+        self._datastore = datastore
+        self._open_jobs = open_jobs
+        self._send = send
+
+    def sweep(self) -> int:
+        """Once; how many jobs were sent again."""
+        with held_if_free(self._datastore, "sweeper") as conn:
+            overdue = self._open_jobs.overdue() if conn else []
+            if overdue:
+                self._send(overdue)
+                self._open_jobs.sent(overdue)
+            return len(overdue)
+
+    def keep_sweeping(self, stop: threading.Event) -> None:
+        """Until `stop` is set."""
+        while not stop.wait(SWEEP_SECONDS):
+            try:
+                self.sweep()
+            except (TryLater, *UNREACHABLE) as late:
+                log.warning("the sweeper waits: %s", type(late).__name__)
+            except Exception:
+                log.exception("the sweeper met an error, and goes on")
