@@ -1,30 +1,28 @@
 """What the background work says of a note: its results, its failures, and that it shall be tried again.
 
-The worker's word counts for the newest save only: what was read in an older one is out of date,
-and the newer one has started work of its own.
+The worker's word counts for the newest save that started work: what was read in an older one is
+out of date, and the newer one has started work of its own. A draft on top of an approved SOAP
+note starts none, so the work on the approval goes on.
 """
 
 from collections.abc import Mapping
 from typing import assert_never
 
-from domain.access import Action, NoteAccess, refusal
 from domain.note_facts import (
     DeidentifiedWords,
     Note,
+    NoteApproved,
     NoteDeidentified,
     NoteProcessingAskedAgain,
     NoteProcessingFailed,
+    NoteVersion,
     naming,
 )
-from domain.refusals import (
-    NothingHasFailed,
-    NotPermitted,
-    PsychotherapyNotesStartNothing,
-)
-from domain.value import THE_WORKER, Command, Id, Kind, Role
-from domain.work import JobName, WhyFailed, starts_work
+from domain.refusals import NothingHasFailed, NotPermitted, PsychotherapyNotesStartNothing
+from domain.value import THE_WORKER, Command, Id, Kind
+from domain.work import JobName, NoteJob, WhyFailed, starts_work
 
-WorkFact = NoteDeidentified | NoteProcessingFailed | NoteProcessingAskedAgain
+# --- commands
 
 
 class RecordDeidentified(Command):
@@ -44,54 +42,76 @@ class GiveUp(Command):
 
     note_id: Id
     of_version: int
-    job: JobName
+    job: NoteJob
     why: WhyFailed
 
 
 class AskAgain(Command):
-    """Whatever was given up on the newest save shall be tried again."""
+    """Whatever was given up on the newest version that started work shall be tried again."""
 
     note_id: Id
 
 
-WorkCommand = RecordDeidentified | GiveUp | AskAgain
+WorkersCommand = RecordDeidentified | GiveUp
 
 
-def is_wanted(note: Note | None, job: JobName, version: int) -> bool:
-    """Whether a job on this version still has something to find out."""
-    if note is None or note.is_deleted or version != note.saved_version:
+# --- what there is to do
+
+
+def save_starts_work(kind: Kind, save: type[NoteVersion], record_type: int) -> bool:
+    """Whether such a save starts work (contract, 12 and 34): of a SOAP note, only an approval."""
+    return starts_work(record_type) and (kind is Kind.NOTE or issubclass(save, NoteApproved))
+
+
+def is_wanted(note: Note | None, kind: Kind, job: NoteJob, version: int) -> bool:
+    """Whether a worker should still do the job on this version."""
+    if note is None or (job, version) in note.failed:
         return False
-    if not starts_work(note.saved.record_type) or (job, version) in note.failed:
+    return _is_open(note, kind, job, version)
+
+
+def _is_open(note: Note, kind: Kind, job: NoteJob, version: int) -> bool:
+    """Whether the job, given up or not, could still find something out."""
+    if note.is_deleted or version != _worked_version(note, kind):
         return False
     is_done = note.deidentified is not None and note.deidentified.of_version == version
     return not (job is JobName.DEIDENTIFY and is_done)
 
 
-def decide(note: Note, command: WorkCommand, kind: Kind) -> list[WorkFact]:
-    """The facts that the work makes of the note, none where it comes too late or a second time."""
+def _worked_version(note: Note, kind: Kind) -> int | None:
+    """The newest version whose save started work."""
+    record_type = note.saved.record_type
+    started = [n for n, save in note.entries.items() if save_starts_work(kind, save, record_type)]
+    return max(started, default=None)
+
+
+# --- the facts
+
+
+WorkersFact = NoteDeidentified | NoteProcessingFailed
+
+
+def decide(note: Note, command: WorkersCommand, kind: Kind) -> list[WorkersFact]:
+    """The facts that the worker makes of the note, none where it comes too late or a second time."""
+    if command.by != THE_WORKER:
+        raise NotPermitted
     if not starts_work(note.saved.record_type):
         raise PsychotherapyNotesStartNothing
     match command:
         case RecordDeidentified():
-            return _deidentified(note, command)
-        case GiveUp(job=job, of_version=of_version):
-            _must_be_the_worker(command)
-            if not is_wanted(note, job, of_version):
+            return _record(note, command, kind)
+        case GiveUp(job=job, of_version=of_version, why=why):
+            if not is_wanted(note, kind, job, of_version):
                 return []
-            return [
-                NoteProcessingFailed(
-                    job=job, why=command.why, of_version=of_version, **naming(note, command)
-                )
-            ]
-        case AskAgain():
-            return _asked_again(note, command, kind)
+            named = naming(note, command)
+            return [NoteProcessingFailed(job=job, why=why, of_version=of_version, **named)]
         case _:
             assert_never(command)
 
 
-def _deidentified(note: Note, command: RecordDeidentified) -> list[WorkFact]:
-    _must_be_the_worker(command)
-    if not is_wanted(note, JobName.DEIDENTIFY, command.of_version):
+def _record(note: Note, command: RecordDeidentified, kind: Kind) -> list[WorkersFact]:
+    # A job that was given up, and that another worker has done after all, is done.
+    if not _is_open(note, kind, JobName.DEIDENTIFY, command.of_version):
         return []
     words = DeidentifiedWords(
         text=command.text, placeholders=command.placeholders, counts=command.counts
@@ -107,19 +127,13 @@ def _deidentified(note: Note, command: RecordDeidentified) -> list[WorkFact]:
     ]
 
 
-def _asked_again(note: Note, command: AskAgain, kind: Kind) -> list[WorkFact]:
-    whose = NoteAccess(kind, note.saved.record_type, note.saved.therapist_user_id)
-    refused = refusal(command.by, Action.SAVE, whose)
-    if refused and command.by.role is not Role.ADMINISTRATOR:
-        raise refused
-    version = note.saved_version
+def ask_again(note: Note, command: AskAgain, kind: Kind) -> list[NoteProcessingAskedAgain]:
+    """The jobs that shall be tried again. Who may ask, and of what, `note.py` has checked."""
+    if not starts_work(note.saved.record_type):
+        raise PsychotherapyNotesStartNothing
+    version = _worked_version(note, kind)
     failed = [job for job, of_version in note.failed if of_version == version]
-    if not failed:
+    if version is None or not failed:
         raise NothingHasFailed
     named = naming(note, command)
     return [NoteProcessingAskedAgain(job=job, of_version=version, **named) for job in failed]
-
-
-def _must_be_the_worker(command: WorkCommand) -> None:
-    if command.by != THE_WORKER:
-        raise NotPermitted
