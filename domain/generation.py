@@ -19,7 +19,7 @@ from domain.refusals import (
     PsychotherapyNotesStartNothing,
     SomebodyWasFaster,
 )
-from domain.value import THE_WORKER, Command, Fact, Id, Role, Subject, Value, Words
+from domain.value import THE_WORKER, By, Command, Fact, Id, Role, Subject, Value, Words
 from domain.work import WhyFailed, starts_work
 
 
@@ -166,7 +166,7 @@ def evolve(generation: Generation | None, fact: GenerationEvent) -> Generation:
         case GenerationStarted():
             changed: dict[str, object] = {"state": GenerationState.RUNNING}
         case GenerationFinished():
-            changed = {"state": GenerationState.DONE, "finished": fact}
+            changed = {"state": GenerationState.DONE, "finished": fact, "why": None}
         case GenerationFailed(why=why):
             changed = {"state": GenerationState.FAILED, "why": why}
         case GenerationCancelled():
@@ -238,7 +238,7 @@ def decide(generation: Generation | None, command: GenerationCommand) -> list[Ge
         raise GenerationIsUnknown
     if isinstance(command, WorkersCommand):
         return _work(generation, command)
-    _must_be_the_author(command, generation.requested.therapist_user_id)
+    _must_be_the_author(command.by, generation.requested.therapist_user_id)
     match command:
         case RequestAgain(soap_note_id=soap_note_id):
             if generation.state in OPEN:
@@ -261,7 +261,7 @@ def is_wanted(generation: Generation | None, run: int) -> bool:
 
 
 def _request(generation: Generation | None, command: RequestGeneration) -> list[GenerationEvent]:
-    _must_be_the_author(command, command.therapist_user_id)
+    _must_be_the_author(command.by, command.therapist_user_id, "therapist_user_id")
     if not starts_work(command.record_type):
         raise PsychotherapyNotesStartNothing("record_type")
     if generation is not None:
@@ -299,11 +299,11 @@ def _work(generation: Generation, command: WorkersCommand) -> list[GenerationEve
             assert_never(command)
 
 
-def _must_be_the_author(command: Command, therapist_user_id: int) -> None:
-    if command.by.role is not Role.THERAPIST:
+def _must_be_the_author(by: By, therapist_user_id: int, field: str | None = None) -> None:
+    if by.role is not Role.THERAPIST:
         raise NotPermitted
-    if command.by.user_id != therapist_user_id:
-        raise NotTheAuthor("therapist_user_id")
+    if by.user_id != therapist_user_id:
+        raise NotTheAuthor(field)
 
 
 def _who(command: Command) -> dict[str, object]:
