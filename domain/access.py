@@ -25,6 +25,7 @@ class Action(Enum):
     SAVE = auto()
     DELETE = auto()
     CHANGE_HISTORY = auto()
+    ASK_AGAIN = auto()
 
 
 class NoteAccess(NamedTuple):
@@ -49,6 +50,8 @@ def refusal(who: By | Caller, action: Action, note: NoteAccess) -> type[Refused]
             return PsychotherapyNotesAreTheAuthors if note.record_type == PSYCHOTHERAPY else None
         case Role.ML, Action.SAVE if note.kind is Kind.SOAP_NOTE:
             return PsychotherapyNotesAreTheAuthors if note.record_type == PSYCHOTHERAPY else None
+        case Role.ADMINISTRATOR, Action.ASK_AGAIN:
+            return None
         case _:
             return NotPermitted
 

@@ -19,7 +19,7 @@ from domain.refusals import (
     PsychotherapyNotesStartNothing,
     SomebodyWasFaster,
 )
-from domain.value import THE_WORKER, Command, Fact, Id, Role, Subject, Value, Words
+from domain.value import THE_WORKER, By, Command, Fact, Id, Role, Subject, Value, Words
 from domain.work import WhyFailed, starts_work
 
 
@@ -186,7 +186,7 @@ def evolve(generation: Generation | None, fact: GenerationEvent) -> Generation:
         case GenerationDrafted():
             changed = {"drafted": fact}
         case GenerationFinished():
-            changed = {"state": GenerationState.DONE}
+            changed = {"state": GenerationState.DONE, "why": None}
         case GenerationFailed(why=why):
             changed = {"state": GenerationState.FAILED, "why": why}
         case GenerationCancelled():
@@ -265,7 +265,7 @@ def decide(generation: Generation | None, command: GenerationCommand) -> list[Ge
         raise GenerationIsUnknown
     if isinstance(command, WorkersCommand):
         return _work(generation, command)
-    _must_be_the_author(command, generation.requested.therapist_user_id)
+    _must_be_the_author(command.by, generation.requested.therapist_user_id)
     match command:
         case RequestAgain(soap_note_id=soap_note_id):
             if generation.state in OPEN:
@@ -288,7 +288,7 @@ def is_wanted(generation: Generation | None, run: int) -> bool:
 
 
 def _request(generation: Generation | None, command: RequestGeneration) -> list[GenerationEvent]:
-    _must_be_the_author(command, command.therapist_user_id)
+    _must_be_the_author(command.by, command.therapist_user_id, "therapist_user_id")
     if not starts_work(command.record_type):
         raise PsychotherapyNotesStartNothing("record_type")
     if generation is not None:
@@ -333,11 +333,11 @@ def _drafted(command: RecordDraft, naming: dict[str, Any]) -> GenerationDrafted:
     )
 
 
-def _must_be_the_author(command: Command, therapist_user_id: int) -> None:
-    if command.by.role is not Role.THERAPIST:
+def _must_be_the_author(by: By, therapist_user_id: int, field: str | None = None) -> None:
+    if by.role is not Role.THERAPIST:
         raise NotPermitted
-    if command.by.user_id != therapist_user_id:
-        raise NotTheAuthor("therapist_user_id")
+    if by.user_id != therapist_user_id:
+        raise NotTheAuthor(field)
 
 
 def _who(command: Command) -> dict[str, object]:

@@ -24,7 +24,7 @@ from domain.note_facts import (
     Save,
     naming,
 )
-from domain.note_work import WorkCommand
+from domain.note_work import AskAgain, WorkersCommand
 from domain.refusals import (
     ApprovedEntryIsFinal,
     EntryIsUnknown,
@@ -111,7 +111,9 @@ class WithdrawEntry(Command):
     reason: str | None = None
 
 
-NoteCommand = CreateNote | SaveNote | DeleteNote | AmendEntry | WithdrawEntry | WorkCommand
+NoteCommand = (
+    CreateNote | SaveNote | DeleteNote | AmendEntry | WithdrawEntry | AskAgain | WorkersCommand
+)
 
 
 def decide(note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE) -> list[AnyNoteFact]:
@@ -120,10 +122,10 @@ def decide(note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE) -> l
         return _create(note, command, kind)
     if note is None:
         raise NoteIsUnknown
+    if isinstance(command, WorkersCommand):
+        return [*note_work.decide(note, command, kind)]
     if note.is_deleted:
         raise NoteIsDeleted
-    if isinstance(command, WorkCommand):
-        return [*note_work.decide(note, command, kind)]
     _check_access(command, note.saved, kind)
     match command:
         case SaveNote():
@@ -136,6 +138,8 @@ def decide(note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE) -> l
             return _amend(note, command)
         case WithdrawEntry():
             return _withdraw(note, command)
+        case AskAgain():
+            return [*note_work.ask_again(note, command, kind)]
         case _:
             assert_never(command)
 
@@ -146,6 +150,8 @@ def _check_access(command: NoteCommand, note: "NoteVersion | CreateNote", kind: 
             action = Action.SAVE
         case DeleteNote():
             action = Action.DELETE
+        case AskAgain():
+            action = Action.ASK_AGAIN
         case _:
             action = Action.CHANGE_HISTORY
     refused = access.refusal(

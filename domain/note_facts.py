@@ -25,7 +25,7 @@ from domain.value import (
     Value,
     Words,
 )
-from domain.work import JobName, WhyFailed
+from domain.work import JobName, NoteJob, WhyFailed
 
 # --- facts
 
@@ -151,7 +151,7 @@ class NoteProcessingFailed(NoteFact):
 
     kind: ClassVar[str] = "note-processing-failed/1"
     of_version: int
-    job: JobName
+    job: NoteJob
     why: WhyFailed
 
 
@@ -160,7 +160,7 @@ class NoteProcessingAskedAgain(NoteFact):
 
     kind: ClassVar[str] = "note-processing-asked-again/1"
     of_version: int
-    job: JobName
+    job: NoteJob
 
 
 Save = NoteDrafted | NoteApproved
@@ -194,7 +194,7 @@ class Note(Value):
     withdrawn: frozenset[int] = frozenset()
     is_deleted: bool = False
     deidentified: NoteDeidentified | None = None
-    failed: Mapping[tuple[JobName, int], WhyFailed] = {}
+    failed: Mapping[tuple[NoteJob, int], WhyFailed] = {}
 
     @property
     def saved_version(self) -> int:
@@ -230,17 +230,22 @@ def evolve(note: Note | None, fact: AnyNoteFact) -> Note:
             changed = {"amended": {**note.amended, amended: fact.words}}
         case HistoryEntryWithdrawn(withdrawn_version=withdrawn):
             changed = {"withdrawn": note.withdrawn | {withdrawn}}
-        case NoteDeidentified():
-            changed = {"deidentified": fact}
+        case NoteDeidentified(of_version=of_version):
+            failed = _without(note.failed, JobName.DEIDENTIFY, of_version)
+            changed = {"deidentified": fact, "failed": failed}
         case NoteProcessingFailed(job=job, of_version=of_version, why=why):
             changed = {"failed": {**note.failed, (job, of_version): why}}
         case NoteProcessingAskedAgain(job=job, of_version=of_version):
-            failed = dict(note.failed)
-            failed.pop((job, of_version), None)
-            changed = {"failed": failed}
+            changed = {"failed": _without(note.failed, job, of_version)}
         case _:
             assert_never(fact)
     return note.model_copy(update={"version": version, **changed})
+
+
+def _without(
+    failed: Mapping[tuple[NoteJob, int], WhyFailed], job: NoteJob, version: int
+) -> dict[tuple[NoteJob, int], WhyFailed]:
+    return {key: why for key, why in failed.items() if key != (job, version)}
 
 
 def naming(note: Note, command: Command) -> dict[str, Any]:

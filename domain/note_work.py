@@ -1,13 +1,13 @@
 """What the background work says of a note: its results, its failures, and that it shall be tried again.
 
-A save that started work makes what older ones started out of date: only its own text is read. Its
-session's event status moves on all the same.
+The worker's word counts for the newest save that started work: what was read in an older one is
+out of date, and the newer one has started work of its own. A draft on top of an approved SOAP
+note starts none, so the work on the approval goes on. Event status is set for each save.
 """
 
 from collections.abc import Mapping
 from typing import assert_never
 
-from domain.access import Action, NoteAccess, refusal
 from domain.note_facts import (
     DeidentifiedWords,
     Note,
@@ -18,15 +18,11 @@ from domain.note_facts import (
     NoteVersion,
     naming,
 )
-from domain.refusals import (
-    NothingHasFailed,
-    NotPermitted,
-    PsychotherapyNotesStartNothing,
-)
-from domain.value import THE_WORKER, Command, Id, Kind, Role
-from domain.work import JobName, WhyFailed, starts_work
+from domain.refusals import NothingHasFailed, NotPermitted, PsychotherapyNotesStartNothing
+from domain.value import THE_WORKER, Command, Id, Kind
+from domain.work import JobName, NoteJob, WhyFailed, starts_work
 
-WorkFact = NoteDeidentified | NoteProcessingFailed | NoteProcessingAskedAgain
+# --- commands
 
 
 class RecordDeidentified(Command):
@@ -46,7 +42,7 @@ class GiveUp(Command):
 
     note_id: Id
     of_version: int
-    job: JobName
+    job: NoteJob
     why: WhyFailed
 
 
@@ -56,61 +52,69 @@ class AskAgain(Command):
     note_id: Id
 
 
-WorkCommand = RecordDeidentified | GiveUp | AskAgain
+WorkersCommand = RecordDeidentified | GiveUp
 
 
-def starts_jobs(kind: Kind, save: type[NoteVersion], record_type: int) -> bool:
-    """Every save of a therapist note starts work, and a SOAP note's approval; no psychotherapy note."""
-    return starts_work(record_type) and (kind is Kind.NOTE or save is NoteApproved)
+# --- what there is to do
 
 
-def is_wanted(kind: Kind, note: Note | None, job: JobName, version: int) -> bool:
-    """Whether a job on this version still has something to do."""
-    if note is None or note.is_deleted or version not in note.entries:
+def save_starts_work(kind: Kind, save: type[NoteVersion], record_type: int) -> bool:
+    """Whether such a save starts work (contract, 12 and 34): of a SOAP note, only an approval."""
+    return starts_work(record_type) and (kind is Kind.NOTE or issubclass(save, NoteApproved))
+
+
+def is_wanted(note: Note | None, kind: Kind, job: NoteJob, version: int) -> bool:
+    """Whether a worker should still do the job on this version."""
+    if note is None or (job, version) in note.failed:
         return False
-    if not starts_jobs(kind, note.entries[version], note.saved.record_type):
-        return False
-    if (job, version) in note.failed:
-        return False
-    return job is not JobName.DEIDENTIFY or not _is_out_of_date(kind, note, version)
+    return _is_open(note, kind, job, version)
 
 
-def _is_out_of_date(kind: Kind, note: Note, version: int) -> bool:
-    """Whether the version, or a newer one that started work of its own, was de-identified or will be."""
-    if note.deidentified and note.deidentified.of_version >= version:
+def _is_open(note: Note, kind: Kind, job: NoteJob, version: int) -> bool:
+    """Whether the job, given up or not, could still find something to do."""
+    save, record_type = note.entries.get(version), note.saved.record_type
+    if note.is_deleted or save is None or not save_starts_work(kind, save, record_type):
+        return False
+    if job is JobName.SET_EVENT_STATUS:  # a newer save may be of another session
         return True
+    is_done = note.deidentified is not None and note.deidentified.of_version == version
+    return version == _worked_version(note, kind) and not is_done
+
+
+def _worked_version(note: Note, kind: Kind) -> int | None:
+    """The newest version whose save started work."""
     record_type = note.saved.record_type
-    return any(
-        newer > version and starts_jobs(kind, save, record_type)
-        for newer, save in note.entries.items()
-    )
+    started = [n for n, save in note.entries.items() if save_starts_work(kind, save, record_type)]
+    return max(started, default=None)
 
 
-def decide(note: Note, command: WorkCommand, kind: Kind) -> list[WorkFact]:
-    """The facts that the work makes of the note, none where it comes too late or a second time."""
+# --- the facts
+
+
+WorkersFact = NoteDeidentified | NoteProcessingFailed
+
+
+def decide(note: Note, command: WorkersCommand, kind: Kind) -> list[WorkersFact]:
+    """The facts that the worker makes of the note, none where it comes too late or a second time."""
+    if command.by != THE_WORKER:
+        raise NotPermitted
     if not starts_work(note.saved.record_type):
         raise PsychotherapyNotesStartNothing
     match command:
         case RecordDeidentified():
-            return _deidentified(note, command, kind)
-        case GiveUp(job=job, of_version=of_version):
-            _must_be_the_worker(command)
-            if not is_wanted(kind, note, job, of_version):
+            return _record(note, command, kind)
+        case GiveUp(job=job, of_version=of_version, why=why):
+            if not is_wanted(note, kind, job, of_version):
                 return []
-            return [
-                NoteProcessingFailed(
-                    job=job, why=command.why, of_version=of_version, **naming(note, command)
-                )
-            ]
-        case AskAgain():
-            return _asked_again(note, command, kind)
+            named = naming(note, command)
+            return [NoteProcessingFailed(job=job, why=why, of_version=of_version, **named)]
         case _:
             assert_never(command)
 
 
-def _deidentified(note: Note, command: RecordDeidentified, kind: Kind) -> list[WorkFact]:
-    _must_be_the_worker(command)
-    if not is_wanted(kind, note, JobName.DEIDENTIFY, command.of_version):
+def _record(note: Note, command: RecordDeidentified, kind: Kind) -> list[WorkersFact]:
+    # A job that was given up, and that another worker has done after all, is done.
+    if not _is_open(note, kind, JobName.DEIDENTIFY, command.of_version):
         return []
     words = DeidentifiedWords(
         text=command.text, placeholders=command.placeholders, counts=command.counts
@@ -126,24 +130,14 @@ def _deidentified(note: Note, command: RecordDeidentified, kind: Kind) -> list[W
     ]
 
 
-def _asked_again(note: Note, command: AskAgain, kind: Kind) -> list[WorkFact]:
-    whose = NoteAccess(kind, note.saved.record_type, note.saved.therapist_user_id)
-    refused = refusal(command.by, Action.SAVE, whose)
-    if refused and command.by.role is not Role.ADMINISTRATOR:
-        raise refused
-    failed = [
-        (job, version)
-        for job, version in note.failed
-        if job is not JobName.DEIDENTIFY or not _is_out_of_date(kind, note, version)
-    ]
+def ask_again(note: Note, command: AskAgain, kind: Kind) -> list[NoteProcessingAskedAgain]:
+    """The jobs that shall be tried again. Who may ask, and of what, `note.py` has checked."""
+    if not starts_work(note.saved.record_type):
+        raise PsychotherapyNotesStartNothing
+    failed = [key for key in note.failed if _is_open(note, kind, *key)]
     if not failed:
         raise NothingHasFailed
     named = naming(note, command)
     return [
         NoteProcessingAskedAgain(job=job, of_version=version, **named) for job, version in failed
     ]
-
-
-def _must_be_the_worker(command: WorkCommand) -> None:
-    if command.by != THE_WORKER:
-        raise NotPermitted

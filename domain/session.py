@@ -113,7 +113,7 @@ SessionEvent = (
 class Session(Value):
     """A session as its facts tell it.
 
-    `set_at` is when somebody last said the status; `advanced_by` are the saves that moved it on.
+    `set_at` is when somebody last changed the status; `advanced_by` are the saves that moved it on.
     """
 
     version: int
@@ -121,7 +121,7 @@ class Session(Value):
     starts_at: AwareDatetime
     ends_at: AwareDatetime
     event_status: EventStatus
-    set_at: AwareDatetime
+    set_at: AwareDatetime | None = None
     advanced_by: frozenset[NoteVersionRef] = frozenset()
     transcript: TranscriptStored | None = None
     transcript_version: int | None = None
@@ -129,30 +129,27 @@ class Session(Value):
 
 def evolve(session: Session | None, fact: SessionEvent) -> Session:
     """The session after the fact."""
+    if isinstance(fact, SessionScheduled):
+        return Session(
+            version=1,
+            scheduled=fact,
+            starts_at=fact.starts_at,
+            ends_at=fact.ends_at,
+            event_status=fact.event_status,
+        )
+    assert session is not None, "a session's first fact schedules it"
     match fact:
-        case SessionScheduled(starts_at=starts_at, ends_at=ends_at):
-            return Session(
-                version=1,
-                scheduled=fact,
-                starts_at=starts_at,
-                ends_at=ends_at,
-                event_status=fact.event_status,
-                set_at=fact.at,
-            )
         case SessionRescheduled(starts_at=starts_at, ends_at=ends_at):
             changed: dict[str, object] = {"starts_at": starts_at, "ends_at": ends_at}
         case SessionStatusSet(event_status=event_status):
             changed = {"event_status": event_status, "set_at": fact.at}
         case SessionStatusAdvanced(event_status=event_status, note=note):
-            assert session is not None, "a session's first fact schedules it"
             advanced_by = session.advanced_by | {note}
             changed = {"event_status": event_status, "advanced_by": advanced_by}
         case TranscriptStored():
-            assert session is not None, "a session's first fact schedules it"
             changed = {"transcript": fact, "transcript_version": session.version + 1}
         case _:
             assert_never(fact)
-    assert session is not None, "a session's first fact schedules it"
     return session.model_copy(update={"version": session.version + 1, **changed})
 
 
@@ -218,10 +215,8 @@ def _advance(session: Session | None, command: AdvanceStatus) -> list[SessionEve
     if session is None:
         raise SessionIsUnknown
     # What somebody has set back or called off after the save stays so.
-    is_undone = session.set_at > command.saved_at and session.event_status in {
-        EventStatus.SCHEDULED,
-        EventStatus.CANCELLED,
-    }
+    is_set_since = session.set_at is not None and session.set_at > command.saved_at
+    is_undone = is_set_since and _RANK[session.event_status] == 0
     is_ahead = _RANK[session.event_status] >= _RANK[command.event_status]
     if is_ahead or is_undone or command.note in session.advanced_by:
         return []
@@ -233,10 +228,10 @@ def _advance(session: Session | None, command: AdvanceStatus) -> list[SessionEve
 
 
 def _put_transcript(session: Session | None, command: PutTranscript) -> list[SessionEvent]:
-    if session is None:
-        raise SessionIsUnknown
     if command.by.role is not Role.THERAPIST:
         raise NotPermitted
+    if session is None:
+        raise SessionIsUnknown
     if command.by.user_id != session.scheduled.therapist_user_id:
         raise NotTheAuthor
     words = TranscriptWords(text=command.text)
@@ -264,11 +259,11 @@ def _put(session: Session | None, command: PutSession) -> list[SessionEvent]:
     for field in ("client_user_id", "therapist_user_id", "therapist_client_id"):
         if session and getattr(session.scheduled, field) != getattr(command, field):
             raise SessionIsFixed(field)
-    about = command.model_dump(include={"by", "at", "session_id", "client_user_id"})
     if session is None:
         whole = command.model_dump(exclude={"event_status"})
         status = command.event_status or EventStatus.SCHEDULED
         return [SessionScheduled(**whole, event_status=status)]
+    about = _naming(session, command)
     facts: list[SessionEvent] = []
     if (session.starts_at, session.ends_at) != (command.starts_at, command.ends_at):
         times = command.model_dump(include={"starts_at", "ends_at"})

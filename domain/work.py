@@ -5,7 +5,7 @@ of the note, of the session, or of the generation that asked for it.
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from domain.value import PSYCHOTHERAPY
 
@@ -16,6 +16,10 @@ class JobName(StrEnum):
     DEIDENTIFY = "deidentify"
     SET_EVENT_STATUS = "set-event-status"
     WRITE_SOAP_NOTE = "write-soap-note"
+
+
+NoteJob = Literal[JobName.DEIDENTIFY, JobName.SET_EVENT_STATUS]
+"""The jobs that the save of a note starts; the other is a generation's."""
 
 
 class WhyFailed(StrEnum):

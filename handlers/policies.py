@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from domain.generation import GenerationRequested
 from domain.note_facts import NoteApproved, NoteDrafted, NoteProcessingAskedAgain
-from domain.note_work import starts_jobs
+from domain.note_work import save_starts_work
 from domain.value import Kind, kind_and_number
 from domain.work import JobName
 from ledger.entry import Entry
@@ -28,7 +28,7 @@ def jobs_for(entry: Entry) -> Iterator[Job]:
     """The jobs that the fact starts."""
     kind, number = kind_and_number(entry.aggregate_id)
     match entry.fact:
-        case NoteDrafted() | NoteApproved() as save if starts_jobs(
+        case NoteDrafted() | NoteApproved() as save if save_starts_work(
             kind, type(save), save.record_type
         ):
             yield Job(entry.clinic_id, JobName.DEIDENTIFY, kind, number, entry.version)

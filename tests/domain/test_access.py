@@ -36,7 +36,7 @@ ALL_NOTES = (
     SOAP,
     SOAP_PSYCHOTHERAPY,
 )
-CHANGES = (Action.SAVE, Action.DELETE, Action.CHANGE_HISTORY)
+CHANGES = (Action.SAVE, Action.DELETE, Action.CHANGE_HISTORY, Action.ASK_AGAIN)
 
 Rule = tuple[By, Action, NoteAccess, type[Refused] | None]
 
@@ -63,13 +63,14 @@ RULES: list[Rule] = [
     (ML, Action.SAVE, OWN_PSYCHOTHERAPY, NotPermitted),
     *(
         (ML, action, note, NotPermitted)
-        for action in (Action.READ, Action.DELETE, Action.CHANGE_HISTORY)
+        for action in (Action.READ, Action.DELETE, Action.CHANGE_HISTORY, Action.ASK_AGAIN)
         for note in ALL_NOTES
     ),
+    *((CLARA, action, note, NotPermitted) for action in Action for note in ALL_NOTES),
+    *((ADAM, Action.ASK_AGAIN, note, None) for note in ALL_NOTES),
     *(
-        (who, action, note, NotPermitted)
-        for who in (ADAM, CLARA)
-        for action in Action
+        (ADAM, action, note, NotPermitted)
+        for action in (Action.READ, Action.SAVE, Action.DELETE, Action.CHANGE_HISTORY)
         for note in ALL_NOTES
     ),
 ]

@@ -11,6 +11,7 @@ from domain.refusals import (
     Refused,
     SessionEndsBeforeItStarts,
     SessionIsFixed,
+    SessionIsUnknown,
 )
 from domain.session import (
     EventStatus,
@@ -20,6 +21,7 @@ from domain.session import (
     SessionStatusSet,
     evolve,
 )
+from domain.value import THE_WORKER, Kind
 from tests.domain.histories import histories
 from tests.samples import (
     ADAM,
@@ -34,6 +36,13 @@ from tests.samples import (
     SESSION,
     after,
     put_session,
+)
+from tests.work_samples import (
+    advance,
+    advanced,
+    put_transcript,
+    transcript_stored,
+    version_of_note,
 )
 
 given = histories(session.decide, evolve)
@@ -99,7 +108,102 @@ class TestReviewed:
         given([SCHEDULED, AN_HOUR_LATER]).when(put_session()).then([back])
 
 
+STATUSES = list(EventStatus)
+
+
+def set_to(event_status: EventStatus, minutes: int = 0) -> SessionStatusSet:
+    """Somebody has said so, so many minutes after noon."""
+    return SessionStatusSet(**ABOUT | {"at": after(minutes)}, event_status=event_status)
+
+
+class TestAdvanced:
+    """A save moves the session on, never back. The worker comes to it later, perhaps twice."""
+
+    @pytest.mark.parametrize("status", STATUSES[:3])
+    def test_a_save_moves_it_on_to_summary_notes(self, status: EventStatus) -> None:
+        scheduled = SCHEDULED.model_copy(update={"event_status": status})
+        given([scheduled]).when(advance(at=after(1))).then([advanced(at=after(1))])
+
+    @pytest.mark.parametrize("status", STATUSES[:4])
+    def test_an_approval_moves_it_on_to_reviewed(self, status: EventStatus) -> None:
+        approval = version_of_note(kind=Kind.SOAP_NOTE)
+        scheduled = SCHEDULED.model_copy(update={"event_status": status})
+        given([scheduled]).when(advance(EventStatus.REVIEWED, note=approval)).then(
+            [advanced(EventStatus.REVIEWED, approval)]
+        )
+
+    def test_a_late_save_does_not_move_it_back(self) -> None:
+        given([SCHEDULED, REVIEWED]).when(advance(saved_at=after(9))).then([])
+
+    def test_what_is_so_already_makes_no_fact(self) -> None:
+        another = advance(note=version_of_note(2), saved_at=after(9))
+        given([SCHEDULED, advanced()]).when(another).then([])
+
+    @pytest.mark.parametrize("status", STATUSES[:3])
+    def test_the_same_save_moves_it_on_once_whatever_was_said_since(
+        self, status: EventStatus
+    ) -> None:
+        given([SCHEDULED, advanced(), set_to(status, -5)]).when(advance()).then([])
+
+    @pytest.mark.parametrize("status", [EventStatus.SCHEDULED, EventStatus.CANCELLED])
+    def test_what_was_set_back_after_the_save_stays_so(self, status: EventStatus) -> None:
+        given([SCHEDULED, REVIEWED, set_to(status, 5)]).when(advance(saved_at=after(4))).then([])
+
+    @pytest.mark.parametrize("status", [EventStatus.SCHEDULED, EventStatus.CANCELLED])
+    def test_a_save_after_that_moves_it_on(self, status: EventStatus) -> None:
+        given([SCHEDULED, REVIEWED, set_to(status, 5)]).when(advance(saved_at=after(6))).then(
+            [advanced()]
+        )
+
+    def test_completed_after_the_save_is_no_step_back(self) -> None:
+        """A note is often written before the front end says that the session is over."""
+        completed = set_to(EventStatus.COMPLETED, 5)
+        given([SCHEDULED, completed]).when(advance(saved_at=after(4))).then([advanced()])
+
+    def test_a_clock_that_was_ahead_when_it_was_scheduled_keeps_nothing_back(self) -> None:
+        ahead = SCHEDULED.model_copy(update={"at": after(1)})
+        given([ahead]).when(advance(saved_at=NOON)).then([advanced()])
+
+    def test_versions_of_other_notes_are_other_saves(self) -> None:
+        history = [SCHEDULED, advanced(), set_to(EventStatus.COMPLETED, -5)]
+        for other in (
+            version_of_note(2),
+            version_of_note(note_id=2),
+            version_of_note(kind=Kind.SOAP_NOTE),
+        ):
+            given(history).when(advance(note=other)).then([advanced(note=other)])
+
+
+class TestTranscript:
+    def test_it_is_stored(self) -> None:
+        given([SCHEDULED]).when(put_transcript(at=after(1))).then([transcript_stored(at=after(1))])
+
+    def test_the_same_makes_no_fact(self) -> None:
+        given([SCHEDULED, transcript_stored()]).when(put_transcript(at=after(1))).then([])
+
+    def test_another_takes_its_place(self) -> None:
+        history = [SCHEDULED, transcript_stored()]
+        given(history).when(put_transcript("I slept.")).then([transcript_stored("I slept.")])
+
+    def test_it_moves_no_status(self) -> None:
+        made = evolve(evolve(None, SCHEDULED), transcript_stored())
+        assert made.event_status is EventStatus.SCHEDULED
+
+    def test_the_session_knows_its_newest_and_which_version_that_is(self) -> None:
+        made = None
+        for fact in (SCHEDULED, transcript_stored(), REVIEWED, transcript_stored("I slept.")):
+            made = evolve(made, fact)
+        assert made is not None
+        assert made.transcript == transcript_stored("I slept.")
+        assert (made.transcript_version, made.version) == (4, 4)
+
+    def test_once_the_words_were_erased_it_may_be_stored_anew(self) -> None:
+        erased = transcript_stored().model_copy(update={"words": None})
+        given([SCHEDULED, erased]).when(put_transcript()).then([transcript_stored()])
+
+
 HISTORIES: dict[str, list[SessionEvent]] = {"nothing": [], "a session": [SCHEDULED]}
+# In the order in which the source asks: where two could be said, the upper one is.
 REFUSALS: list[tuple[str, Any, type[Refused], str | None]] = [
     ("nothing", put_session(by=AUDRA), NotPermitted, None),
     ("nothing", put_session(by=CLARA), NotPermitted, None),
@@ -112,6 +216,20 @@ REFUSALS: list[tuple[str, Any, type[Refused], str | None]] = [
     ("a session", put_session(client=DAVID), SessionIsFixed, "client_user_id"),
     ("a session", put_session(by=ADAM, therapist=BRUNO), SessionIsFixed, "therapist_user_id"),
     ("a session", put_session(therapist_client_id=9), SessionIsFixed, "therapist_client_id"),
+    *(
+        (history, advance(by=who), NotPermitted, None)
+        for history in ("nothing", "a session")
+        for who in (ALMA, ADAM, AUDRA, CLARA, ML)
+    ),
+    ("nothing", advance(), SessionIsUnknown, None),
+    *(
+        (history, put_transcript(by=who), NotPermitted, None)
+        for history in ("nothing", "a session")
+        for who in (ADAM, AUDRA, CLARA, ML, THE_WORKER)
+    ),
+    ("nothing", put_transcript(), SessionIsUnknown, None),
+    ("nothing", put_transcript(by=BRUNO), SessionIsUnknown, None),
+    ("a session", put_transcript(by=BRUNO), NotTheAuthor, None),
 ]
 
 

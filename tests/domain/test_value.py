@@ -45,6 +45,7 @@ def test_the_stored_numbers_of_the_kinds_never_change() -> None:
         "person": 4,
         "relationship": 5,
         "record-type": 6,
+        "generation": 7,
     }
 
 
