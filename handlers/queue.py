@@ -137,6 +137,10 @@ class SharedQueue(RedisBroker):
         waiting, delayed = (f"{self.namespace}:{name}.msgs" for name in (QUEUE, dq_name(QUEUE)))
         return int(_asked(lambda: self.client.hlen(waiting) + self.client.hlen(delayed)))
 
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
     def _dispatch(self, command: str) -> Callable[..., Any]:
         dispatch = super()._dispatch(command)  # type: ignore[no-untyped-call]
         return lambda queue_name, *args: _asked(lambda: dispatch(queue_name, *args))
