@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from api import (
     auth,
     directory,
+    metrics,
     people,
     problems,
     processing,
@@ -55,7 +56,7 @@ def create_app(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     app.state.caller_cache = CallerCache()
     problems.install(app)
-    others = (record_types.router, directory.router, people.router, auth.router)
+    others = (record_types.router, directory.router, people.router, auth.router, metrics.router)
     work = (trigger.router, processing.router, transcripts.router)
     routers = (
         *(*therapist_notes.routers, *therapist_histories.routers),

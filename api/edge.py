@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import problem
 
 _WITH_SLASH: Final = ("/apis/", "/directory/", "/auth/")
-_WITHOUT_SLASH: Final = frozenset({"/healthz/", "/readyz/", "/docs/"})
+_WITHOUT_SLASH: Final = frozenset({"/healthz/", "/readyz/", "/docs/", "/metrics/"})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS: Final = [
     (b"cache-control", b"no-store"),

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
 
 from domain.value import Caller
 from ledger.accounts import Accounts
@@ -52,6 +53,7 @@ class Parts:
     references: References
     generations: Generations
     draft_sources: DraftSources
+    metrics: CollectorRegistry
     limits: Limits
     clock: Callable[[], datetime]
     is_ready: Callable[[], bool]

@@ -87,6 +87,11 @@ def may_use_directory(role: Role, action: DirectoryAction) -> bool:
     return action in _DIRECTORY[role]
 
 
+def reads_metrics(role: Role) -> bool:
+    """Whether what the service counts about itself is open to the role."""
+    return role is Role.ADMINISTRATOR
+
+
 def reads_notes(role: Role) -> bool:
     """Whether any note could be open to the role: the others are told so instead of shown nothing."""
     return role in {Role.THERAPIST, Role.AUDITOR}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import psycopg
 
+from runtime.broker_checks import broker_findings
 from runtime.checks import (
     CONNECT_SECONDS_MAX,
     Finding,
@@ -14,11 +15,11 @@ from runtime.checks import (
 from runtime.embedded import EmbeddedServerError
 from runtime.key_file import key_findings
 from runtime.settings import Settings
-from runtime.wiring import NothingIsHereError, attached_database
+from runtime.wiring import NothingIsHereError, attached_broker, attached_database, why_in_memory
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Settings, database, schema, rights and key file, in this order."""
+    """Settings, database, schema, rights, key file and broker, in this order."""
     yield from settings_findings(settings)
     try:
         with attached_database(settings) as address:
@@ -30,6 +31,19 @@ def findings(settings: Settings) -> Iterator[Finding]:
                 yield from key_findings(settings, address.app_url)
     except (NothingIsHereError, EmbeddedServerError) as error:
         yield Finding(Level.WRONG, "database", str(error))
+        return
+    yield from _broker_findings(settings)
+
+
+def _broker_findings(settings: Settings) -> Iterator[Finding]:
+    try:
+        with attached_broker(settings) as url:
+            if url is None:
+                yield Finding(Level.ADVICE, "broker", why_in_memory(settings))
+            else:
+                yield from broker_findings(url)
+    except EmbeddedServerError as error:
+        yield Finding(Level.WRONG, "broker", str(error))
 
 
 def _owner_finding(owner_url: str) -> Finding:

@@ -6,11 +6,8 @@ In the state directory: `lock` (held by the owner), `passwords`, `address` (whil
 up, of `embedded_server`; that it never outlives its owner, of `guard`.
 """
 
-import fcntl
 import json
-import os
 import secrets
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -19,15 +16,16 @@ from types import MappingProxyType
 
 import psycopg
 
-from runtime.embedded_home import (
+from runtime.attaching import attached_or_started
+from runtime.embedded_home import Home, find_home
+from runtime.embedded_server import APP, DATABASE, OWNER, POSTGRESQL, running_server, url_of
+from runtime.private_files import (
     EmbeddedServerError,
-    Home,
-    find_home,
-    open_private,
+    StateIsInUse,
+    owned,
     state_directory,
     write_private,
 )
-from runtime.embedded_server import APP, DATABASE, OWNER, running_server, url_of
 
 __all__ = [
     "EmbeddedServerError",
@@ -37,17 +35,8 @@ __all__ = [
     "embedded_postgres",
 ]
 
-ATTACH_SECONDS_MAX = 60.0
-ATTACH_POLL_SECONDS = 0.05
 CONNECT_SECONDS_MAX = 5
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
-
-
-class StateIsInUse(Exception):
-    """Another `noteledger serve` uses this state directory: stop it, or choose another one."""
-
-    def __init__(self, state: Path, owner: str) -> None:
-        super().__init__(f"{type(self).__doc__} ({state} is held by process {owner}.)")
 
 
 @dataclass(frozen=True)
@@ -68,8 +57,8 @@ def embedded_postgres(
     Raises `StateIsInUse` and `EmbeddedServerError`.
     """
     state = state_directory(state)
-    with _owned(state):
-        home = find_home(state)
+    with owned(state / "lock"):
+        home = find_home(state, POSTGRESQL)
         passwords = _passwords(state, home)
         address = ServerAddress(
             owner_url=url_of(home, OWNER, passwords[OWNER], DATABASE),
@@ -85,28 +74,14 @@ def embedded_postgres(
 
 @contextmanager
 def attach_or_start(state: Path) -> Iterator[ServerAddress]:
-    """The server of whoever owns the state directory; where nobody does, one for this block only.
-
-    An attached server goes when its owner goes: that shows as a lost connection.
-    """
+    """The server of whoever owns the state directory; where nobody does, one for this block only."""
     with ExitStack() as stack:
-        yield _attached_or_started(state, stack)
-
-
-def _attached_or_started(state: Path, stack: ExitStack) -> ServerAddress:
-    deadline = time.monotonic() + ATTACH_SECONDS_MAX
-    while True:
-        try:
-            return stack.enter_context(embedded_postgres(state))
-        except StateIsInUse as in_use:
-            if (address := _running_address(state)) is not None:
-                return address
-            if time.monotonic() > deadline:
-                raise EmbeddedServerError(
-                    f"{in_use} It has been starting or stopping for {ATTACH_SECONDS_MAX:.0f} s; "
-                    f"see {state / 'postgres.log'}."
-                ) from in_use
-        time.sleep(ATTACH_POLL_SECONDS)
+        yield attached_or_started(
+            stack,
+            lambda: embedded_postgres(state),
+            lambda: _running_address(state),
+            state / "postgres.log",
+        )
 
 
 def _running_address(state: Path) -> ServerAddress | None:
@@ -119,35 +94,15 @@ def _running_address(state: Path) -> ServerAddress | None:
     return address
 
 
-@contextmanager
-def _owned(state: Path) -> Iterator[None]:
-    """One owner at a time. The kernel lets go of the lock however the owner ends."""
-    try:
-        lock = open_private(state / "lock", os.O_RDWR)  # close-on-exec: no child holds it on
-    except PermissionError as forbidden:
-        raise EmbeddedServerError(
-            f"{state} is another user's. Run as that user, or choose a directory of your own."
-        ) from forbidden
-    with os.fdopen(lock, "r+") as file:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as taken:
-            raise StateIsInUse(state, file.read().strip() or "(starting)") from taken
-        file.truncate()
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
-
-
 def _passwords(state: Path, home: Home) -> dict[str, str]:
     """By role. Written before the cluster is made, so there is no cluster without them."""
     path = state / "passwords"
     with suppress(FileNotFoundError):
         found: dict[str, str] = json.loads(path.read_text())
         return found
-    if home.cluster.exists():
+    if home.kept.exists():
         raise EmbeddedServerError(
-            f"{home.cluster} holds a database, and {path} with its passwords is gone. Bring it "
+            f"{home.kept} holds a database, and {path} with its passwords is gone. Bring it "
             f"back; or remove {home.directory} to begin with an empty one."
         )
     made = {role: secrets.token_urlsafe(32) for role in (OWNER, APP)}

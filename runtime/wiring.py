@@ -1,10 +1,12 @@
 """The one place that builds: from settings and a database to everything that serves requests."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from prometheus_client import CollectorRegistry
 
 from api.parts import Limits, Parts
 from domain.value import Caller
@@ -28,6 +30,7 @@ from projections.transcripts import DraftSources
 from projections.view import NoteRows
 from runtime.checks import require_ready
 from runtime.embedded import ServerAddress, attach_or_start, embedded_postgres
+from runtime.embedded_broker import attach_or_start_broker, embedded_broker, is_available
 from runtime.key_file import open_key_file, require_right_key
 from runtime.settings import Settings
 from runtime.told import ToldError
@@ -85,6 +88,47 @@ def attached_system(settings: Settings) -> Iterator[System]:
             yield system
 
 
+@contextmanager
+def broker(settings: Settings) -> Iterator[str | None]:
+    """The URL of the operator's broker, or of the embedded one, owned by this process while it serves.
+
+    None: jobs wait in memory, since there is no Valkey for this platform, or the database is the
+    operator's and no broker was named.
+    """
+    with _broker(settings, embedded_broker) as url:
+        yield url
+
+
+@contextmanager
+def attached_broker(settings: Settings) -> Iterator[str | None]:
+    """The same for a tool beside the service."""
+    with _broker(settings, attach_or_start_broker) as url:
+        yield url
+
+
+@contextmanager
+def _broker(
+    settings: Settings, embedded: Callable[[Path], AbstractContextManager[str]]
+) -> Iterator[str | None]:
+    if settings.broker_url is not None:
+        yield settings.broker_url.get_secret_value()
+    elif settings.is_embedded and is_available():
+        with embedded(settings.state) as url:
+            yield url
+    else:
+        yield None
+
+
+def why_in_memory(settings: Settings) -> str:
+    """What is said where there is no broker."""
+    reason = (
+        "There is no Valkey server for this platform"
+        if settings.is_embedded
+        else "NOTELEDGER_BROKER_URL is not set"
+    )
+    return f"{reason}: jobs wait in memory, and are found again in the ledger after a restart."
+
+
 def _operators(settings: Settings) -> ServerAddress:
     assert settings.database_url is not None
     app_url = settings.database_url.get_secret_value()
@@ -128,6 +172,7 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 references=References(datastore),
                 generations=Generations(datastore),
                 draft_sources=DraftSources(datastore),
+                metrics=CollectorRegistry(),
                 limits=_limits(settings),
                 clock=_now,
                 is_ready=lambda: schema_version(datastore) == schema.VERSION,

@@ -18,6 +18,7 @@ from projections.history import History
 from projections.notes import Notes
 from projections.view import NoteRows
 from runtime.embedded import ServerAddress
+from tests.brokers import broker_server, forget_all
 from tests.databases import (
     Database,
     Program,
@@ -60,6 +61,20 @@ def owner(database: Database) -> Iterator[psycopg.Connection[TupleRow]]:
     """The owner's connection to the database: a superuser's, which row-level security lets through."""
     with owner_of(database.owner_url) as conn:
         yield conn
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """The worker's broker. Tests take `broker_url`."""
+    with broker_server() as url:
+        yield url
+
+
+@pytest.fixture
+def broker_url(broker: str) -> str:
+    """A broker in which nothing waits."""
+    forget_all(broker)
+    return broker
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NamedTuple
 
-from runtime.embedded_home import locked
+from runtime.private_files import locked
 from runtime.settings import ENV_PREFIX
 from tests.databases import short_directory
 from tests.runtime.embedded_states import CHECKOUT, cleaned

