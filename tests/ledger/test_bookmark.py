@@ -1,0 +1,240 @@
+"""Following the ledgers: in order, in batches, by one process at a time, whatever stands in them."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from domain.value import Kind
+from ledger import bookmark
+from ledger.bookmark import Follower, TryLater
+from ledger.database import Datastore
+from ledger.entry import Entry
+from ledger.ledger import Ledger
+from ledger.locks import held_if_free
+from tests.samples import CLINIC, ELSEWHERE, create
+
+Owner = psycopg.Connection[TupleRow]
+SECONDS = 30.0
+
+
+class Taken:
+    """What a follower was handed; `refuse` raises where the test wants it to."""
+
+    def __init__(self, refuse: Callable[[Entry], None] = lambda _: None) -> None:
+        self.positions: list[tuple[int, int]] = []
+        self.batches: list[int] = []
+        self.refuse = refuse
+
+    def __call__(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self.refuse(entry)
+        self.batches.append(len(entries))
+        for entry in entries:
+            assert entry.fact.words is None
+            self.positions.append((entry.clinic_id, entry.position))
+
+
+def write_notes(ledger: Ledger, number: int, clinic_id: int = CLINIC, first: int = 1) -> None:
+    """So many notes, one entry each."""
+    for note_id in range(first, first + number):
+        ledger.record(clinic_id, Kind.NOTE, note_id, create(note_id=note_id))
+
+
+def take_all(datastore: Datastore, taken: Taken, name: str = "test") -> None:
+    """Follow until there is no more news."""
+    follower = Follower(datastore, name, taken)
+    with datastore.get_connection() as conn:
+        while follower.take_news(conn):
+            pass
+
+
+@contextmanager
+def in_a_thread(follower: Follower) -> Iterator[Thread]:
+    """Following in the block."""
+    stop = Event()
+    thread = Thread(target=follower.follow, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        stop.set()
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for it."""
+    waiting = threading.Event()
+    for _ in range(int(SECONDS / 0.02)):
+        if condition():
+            return
+        waiting.wait(0.02)
+    pytest.fail("it did not happen")
+
+
+def test_every_entry_is_taken_once_and_in_order(
+    ledger: Ledger, datastore: Datastore, owner: Owner
+) -> None:
+    owner.execute("INSERT INTO ledger.ledger_head (clinic_id) VALUES (%s)", (ELSEWHERE,))
+    write_notes(ledger, 3)
+    write_notes(ledger, 2, ELSEWHERE)
+    taken = Taken()
+    take_all(datastore, taken)
+    write_notes(ledger, 1, first=4)
+    take_all(datastore, taken)
+
+    assert sorted(taken.positions, key=lambda taken: taken[0]) == [
+        *((CLINIC, position) for position in (1, 2, 3, 4)),
+        *((ELSEWHERE, position) for position in (1, 2)),
+    ]
+
+
+def test_two_followers_have_a_bookmark_each(ledger: Ledger, datastore: Datastore) -> None:
+    write_notes(ledger, 2)
+    one, other = Taken(), Taken()
+    take_all(datastore, one, "one")
+    take_all(datastore, other, "other")
+    assert one.positions == other.positions == [(CLINIC, 1), (CLINIC, 2)]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 4])
+def test_whoever_dies_while_taking_makes_the_next_take_the_batch_again(
+    ledger: Ledger, datastore: Datastore, cut: int
+) -> None:
+    write_notes(ledger, 4)
+    before = Taken()
+
+    def die(entries: Sequence[Entry]) -> None:
+        before(entries[:cut])
+        raise KeyboardInterrupt
+
+    with (
+        datastore.get_connection() as conn,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        Follower(datastore, "test", die).take_news(conn)
+    again = Taken()
+    take_all(datastore, again)
+    assert [position for _, position in before.positions] == list(range(1, cut + 1))
+    assert [position for _, position in again.positions] == [1, 2, 3, 4]
+
+
+def test_what_is_not_there_now_is_waited_for(ledger: Ledger, datastore: Datastore) -> None:
+    write_notes(ledger, 1)
+    is_away = Event()
+    is_away.set()
+
+    def refuse(entry: Entry) -> None:
+        if is_away.is_set():
+            raise TryLater
+
+    taken = Taken(refuse)
+    with pytest.raises(TryLater):
+        take_all(datastore, taken)
+    is_away.clear()
+    take_all(datastore, taken)
+    assert taken.positions == [(CLINIC, 1)]
+
+
+def test_an_entry_that_cannot_be_taken_is_set_aside_and_no_other(
+    ledger: Ledger, datastore: Datastore, owner: Owner
+) -> None:
+    write_notes(ledger, 3)
+
+    def refuse(entry: Entry) -> None:
+        if entry.position == 2:
+            raise ValueError("with words about a person")
+
+    taken = Taken(refuse)
+    take_all(datastore, taken)
+    assert taken.positions == [(CLINIC, 1), (CLINIC, 3)]
+    rows = owner.execute("SELECT clinic_id, follower, position, error FROM ledger.set_aside")
+    assert rows.fetchall() == [(CLINIC, "test", 2, "ValueError")]
+
+
+def test_an_entry_of_a_newer_program_is_set_aside(
+    ledger: Ledger, datastore: Datastore, owner: Owner
+) -> None:
+    write_notes(ledger, 2)
+    owner.execute("UPDATE ledger.entries SET kind = 'not-known-yet/1' WHERE position = 1")
+    taken = Taken()
+    take_all(datastore, taken)
+    assert taken.positions == [(CLINIC, 2)]
+    rows = owner.execute("SELECT position, error FROM ledger.set_aside").fetchall()
+    assert rows == [(1, "KindIsUnknownError")]
+
+
+def test_long_ledgers_are_taken_in_batches(
+    ledger: Ledger, datastore: Datastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bookmark, "BATCH", 3)
+    write_notes(ledger, 8)
+    taken = Taken()
+    take_all(datastore, taken)
+    assert taken.batches == [3, 3, 2]
+    assert [position for _, position in taken.positions] == list(range(1, 9))
+
+
+class TestLeading:
+    """One at a time; another where the first has gone."""
+
+    def test_one_follows_while_the_others_stand_by(
+        self, ledger: Ledger, datastore: Datastore
+    ) -> None:
+        taken = Taken()
+        with held_if_free(datastore, "follower", "test") as conn:
+            assert conn is not None
+            with in_a_thread(Follower(datastore, "test", taken)):
+                write_notes(ledger, 1)
+                Event().wait(0.5)
+                assert taken.positions == []
+
+    def test_news_are_taken_as_they_come(self, ledger: Ledger, datastore: Datastore) -> None:
+        taken = Taken()
+        with in_a_thread(Follower(datastore, "test", taken)):
+            for note_id in range(1, 4):
+                write_notes(ledger, 1, first=note_id)
+                until(lambda wanted=note_id: len(taken.positions) == wanted)  # type: ignore[misc]
+
+    def test_a_leader_that_loses_its_connection_loses_the_lead(
+        self, ledger: Ledger, datastore: Datastore, owner: Owner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bookmark, "STAND_BY_SECONDS", 0.05)
+        taken = Taken()
+        with in_a_thread(Follower(datastore, "test", taken)):
+            write_notes(ledger, 1)
+            until(lambda: len(taken.positions) == 1)
+            owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+                " AND pid <> pg_backend_pid()"
+            )
+            write_notes(ledger, 1, first=2)
+            until(lambda: taken.positions == [(CLINIC, 1), (CLINIC, 2)])
+
+
+class TestLocks:
+    """Advisory locks by name."""
+
+    def test_a_lock_is_one_holders_and_free_afterwards(self, datastore: Datastore) -> None:
+        with held_if_free(datastore, "a", 1) as first, held_if_free(datastore, "a", 1) as second:
+            assert first is not None
+            assert second is None
+        with held_if_free(datastore, "a", 1) as again:
+            assert again is not None
+
+    def test_other_names_are_other_locks(self, datastore: Datastore) -> None:
+        with held_if_free(datastore, "a", 11) as one, held_if_free(datastore, "a1", 1) as other:
+            assert one is not None
+            assert other is not None
+
+    def test_an_error_in_the_block_lets_go(self, datastore: Datastore) -> None:
+        with pytest.raises(KeyError), held_if_free(datastore, UUID(int=1)):
+            raise KeyError
+        with held_if_free(datastore, UUID(int=1)) as again:
+            assert again is not None
