@@ -240,13 +240,22 @@ def _version(note: Note | None, command: CreateNote | SaveNote, draft: Draft) ->
 def _files(
     base: Save | None, new_files: tuple[NewFile, ...]
 ) -> tuple[tuple[File, ...], tuple[str, ...]]:
-    """The note's files and those that are new to it: a file sent again is not kept twice."""
-    files = (
-        dict(zip(base.words.files, base.attachments, strict=True)) if base and base.words else {}
-    )
+    """The note's files and those that are new to it: a file sent again is not kept twice.
+
+    What was kept unread, and can be read now, takes the former's place, under the former's digest.
+    """
+    former = zip(base.words.files, base.attachments, strict=True) if base and base.words else ()
+    kept = {_same(file): (file, digest) for file, digest in former}
     for new in new_files:
-        files.setdefault(new.file, new.digest)
-    return tuple(files), tuple(files.values())
+        file, digest = kept.setdefault(_same(new.file), (new.file, new.digest))
+        if file.text is None and new.file.text is not None:
+            kept[_same(file)] = (new.file, digest)
+    return tuple(file for file, _ in kept.values()), tuple(digest for _, digest in kept.values())
+
+
+def _same(file: File) -> tuple[str, int, str]:
+    """What makes two files the same, whatever was read of them."""
+    return file.name, file.size, file.sha256
 
 
 def _entry(note: Note, version: int) -> type[NoteVersion]:

@@ -31,12 +31,20 @@ from domain.work import JobName, NoteJob, WhyFailed
 
 
 class File(Value):
-    """An attached file; its bytes are stored sealed, under the digest that the fact names."""
+    """An attached file; its bytes are stored sealed, under the digest that the fact names.
+
+    The media type is the one that its content shows. `text` is what was read of it, `warnings` what a
+    reader of that text should know, `unread` why there is none.
+    """
 
     name: str
     media_type: str
     size: int
     sha256: str
+    pages: int | None = None
+    text: str | None = None
+    warnings: tuple[str, ...] = ()
+    unread: str | None = None
 
 
 class NoteWords(Words):
@@ -47,6 +55,12 @@ class NoteWords(Words):
     files: tuple[File, ...] = ()
     signature: str | None = None
     signer_name: str | None = None
+
+
+def whole_text(words: NoteWords) -> str:
+    """The note's text, and after it each file's: what a worker reads."""
+    texts = (words.text, *(file.text for file in words.files if file.text))
+    return "\n\n".join(texts)
 
 
 class AmendedWords(Words):
@@ -89,7 +103,7 @@ class NoteVersion(NoteFact):
 class NoteDrafted(NoteVersion):
     """A version was saved that nobody has approved."""
 
-    kind: ClassVar[str] = "note-drafted/1"
+    kind: ClassVar[str] = "note-drafted/2"
 
 
 class Meaning(StrEnum):
@@ -101,7 +115,7 @@ class Meaning(StrEnum):
 class NoteApproved(NoteVersion):
     """A version was saved and approved; `at` is the time of signing."""
 
-    kind: ClassVar[str] = "note-approved/1"
+    kind: ClassVar[str] = "note-approved/2"
     meaning: Meaning = Meaning.APPROVAL
 
 

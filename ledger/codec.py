@@ -86,8 +86,15 @@ def _session_scheduled_1(shape: Shape) -> Shape:
     return shape | {"event_status": "Scheduled"}
 
 
+def _files_without_text(shape: Shape) -> Shape:
+    """Shape 1 kept files that nobody had read: a file's newer fields say so where they are absent."""
+    return shape
+
+
 UPCASTS: Final[dict[str, tuple[str, Callable[[Shape], Shape]]]] = {
     "session-scheduled/1": ("session-scheduled/2", _session_scheduled_1),
+    "note-drafted/1": ("note-drafted/2", _files_without_text),
+    "note-approved/1": ("note-approved/2", _files_without_text),
 }
 """Old stored name → the name and shape that follow it. A shape once stored is never forgotten."""
 

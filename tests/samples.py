@@ -88,6 +88,11 @@ NOTE: Final = 1
 
 X_RAY: Final = File(name="x-ray.png", media_type="image/png", size=4, sha256="a" * 64)
 LETTER: Final = File(name="letter.txt", media_type="text/plain", size=9, sha256="b" * 64)
+"""Two files that nobody has read, as the first shape of a note kept them."""
+READ_LETTER: Final = LETTER.model_copy(
+    update={"text": "slept 8 h", "pages": 1, "warnings": ("Cut.",)}
+)
+UNREAD_X_RAY: Final = X_RAY.model_copy(update={"unread": "The file is a picture."})
 
 
 def new_file(file: File, digest: str = "d" * 64) -> NewFile:

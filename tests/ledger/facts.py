@@ -29,7 +29,17 @@ _TIMES: Final = st.datetimes(timezones=_ZONES)
 _BY: Final = st.builds(By, user_id=_IDS, role=st.sampled_from(Role))
 _REASONS: Final = st.none() | st.builds(Reason, reason=TEXT)
 _NAMES: Final = st.none() | st.builds(PersonWords, full_name=TEXT)
-_FILES: Final = st.builds(File, name=TEXT, media_type=TEXT, size=_IDS, sha256=TEXT)
+_FILES: Final = st.builds(
+    File,
+    name=TEXT,
+    media_type=TEXT,
+    size=_IDS,
+    sha256=TEXT,
+    pages=st.none() | _IDS,
+    text=st.none() | TEXT,
+    warnings=st.lists(TEXT, max_size=2).map(tuple),
+    unread=st.none() | TEXT,
+)
 
 _ANY: Final[dict[str, Any]] = {"by": _BY, "at": _TIMES}
 _NOTE: Final[dict[str, Any]] = _ANY | dict.fromkeys(

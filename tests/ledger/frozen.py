@@ -29,7 +29,9 @@ from tests.samples import (
     NOON,
     NOTE,
     PROGRESS,
+    READ_LETTER,
     SESSION,
+    UNREAD_X_RAY,
     X_RAY,
     after,
     amended,
@@ -63,6 +65,11 @@ class Sample(NamedTuple):
 def _now(aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
     """Of a shape that is still written."""
     return Sample(fact.kind, aggregate_id(aggregate, number), version, fact)
+
+
+def _once(kind: str, aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
+    """Of a shape that was written once, and that another follows."""
+    return Sample(kind, aggregate_id(aggregate, number), version, fact)
 
 
 _SCHEDULED: Final = SessionScheduled(
@@ -115,8 +122,9 @@ _DEFINED: Final = RecordTypeDefined(
 _RETIRED: Final = RecordTypeRetired(by=ADAM, at=NOON, record_type=PROGRESS)
 
 SAMPLES: Final[dict[str, Sample]] = {
-    "a draft": _now(Kind.NOTE, NOTE, 1, drafted()),
-    "a draft with everything": _now(
+    "a draft": _once("note-drafted/1", Kind.NOTE, NOTE, 1, drafted()),
+    "a draft with everything": _once(
+        "note-drafted/1",
         Kind.NOTE,
         NOTE,
         2,
@@ -130,17 +138,21 @@ SAMPLES: Final[dict[str, Sample]] = {
             attachments=("1" * 64, "2" * 64),
         ),
     ),
-    "a draft whose words are gone": _now(
-        Kind.NOTE, NOTE, 3, drafted().model_copy(update={"words": None})
+    "a draft whose words are gone": _once(
+        "note-drafted/1", Kind.NOTE, NOTE, 3, drafted().model_copy(update={"words": None})
     ),
-    "a psychotherapy note": _now(Kind.NOTE, 2, 1, drafted(note_id=2, record_type=PSYCHOTHERAPY)),
-    "an ML draft": _now(
+    "a psychotherapy note": _once(
+        "note-drafted/1", Kind.NOTE, 2, 1, drafted(note_id=2, record_type=PSYCHOTHERAPY)
+    ),
+    "an ML draft": _once(
+        "note-drafted/1",
         Kind.SOAP_NOTE,
         NOTE,
         1,
         drafted("S: well.", ml_text="S: well.", by=ML, sender_role=Role.ML, is_override=False),
     ),
-    "an approval": _now(
+    "an approval": _once(
+        "note-approved/1",
         Kind.SOAP_NOTE,
         NOTE,
         2,
@@ -153,14 +165,34 @@ SAMPLES: Final[dict[str, Sample]] = {
             meaning=Meaning.APPROVAL,
         ),
     ),
+    "a draft of shape 2": _now(Kind.NOTE, 3, 1, drafted(note_id=3)),
+    "a draft with files read and unread": _now(
+        Kind.NOTE,
+        3,
+        2,
+        drafted(
+            'slept "well" — 8 h\n🌱',
+            note_id=3,
+            therapist_session_id=SESSION,
+            files=(READ_LETTER, UNREAD_X_RAY),
+            attachments=("1" * 64, "2" * 64),
+        ),
+    ),
+    "an approval of shape 2": _now(
+        Kind.SOAP_NOTE,
+        3,
+        1,
+        approved("S: well.", note_id=3, signature="c2ln", signer_name="Alma Arends"),
+    ),
     "a deletion": _now(Kind.NOTE, NOTE, 4, soft_deleted("wrong client")),
     "a deletion without a word": _now(Kind.NOTE, 2, 2, soft_deleted(note_id=2)),
     "an amendment": _now(Kind.NOTE, NOTE, 5, amended(1, "slept badly", "misheard")),
     "a withdrawal": _now(Kind.NOTE, NOTE, 6, withdrawn(1, "misheard")),
     "a session": _now(Kind.SESSION, SESSION, 1, _SCHEDULED),
-    "a session of shape 1": Sample(
+    "a session of shape 1": _once(
         "session-scheduled/1",
-        aggregate_id(Kind.SESSION, SESSION),
+        Kind.SESSION,
+        SESSION,
         1,
         _SCHEDULED.model_copy(update={"event_status": EventStatus.SCHEDULED}),
     ),

@@ -69,7 +69,7 @@ def test_the_words_are_sealed(words: NoteWords) -> None:
 
 
 class TestUnknown:
-    @pytest.mark.parametrize("kind", ["os.system/1", "note-drafted/2", "note-drafted", ""])
+    @pytest.mark.parametrize("kind", ["os.system/1", "note-drafted/3", "note-drafted", ""])
     def test_a_kind_is_refused_by_its_name(self, kind: str) -> None:
         at = place(CLINIC, NOTE, 1, kind)
         stored = seal(KEY, at, b'{"by":1}', b"null")
@@ -137,13 +137,13 @@ class TestOldShapes:
 class TestPlace:
     """An entry's bytes belong to one clinic, aggregate, version and kind."""
 
-    HERE = (CLINIC, NOTE, 1, "note-drafted/1")
+    HERE = (CLINIC, NOTE, 1, "note-drafted/2")
     ELSEWHERE = (
-        (ELSEWHERE, NOTE, 1, "note-drafted/1"),
-        (CLINIC, aggregate_id(Kind.NOTE, 2), 1, "note-drafted/1"),
-        (CLINIC, aggregate_id(Kind.SOAP_NOTE, 1), 1, "note-drafted/1"),
-        (CLINIC, NOTE, 2, "note-drafted/1"),
-        (CLINIC, NOTE, 1, "note-approved/1"),
+        (ELSEWHERE, NOTE, 1, "note-drafted/2"),
+        (CLINIC, aggregate_id(Kind.NOTE, 2), 1, "note-drafted/2"),
+        (CLINIC, aggregate_id(Kind.SOAP_NOTE, 1), 1, "note-drafted/2"),
+        (CLINIC, NOTE, 2, "note-drafted/2"),
+        (CLINIC, NOTE, 1, "note-approved/2"),
     )
 
     @pytest.mark.parametrize("there", ELSEWHERE)
@@ -157,7 +157,7 @@ class TestPlace:
         changed = stored.replace(b'"record_type":2', b'"record_type":1')
         assert changed != stored
         with pytest.raises(SealBrokenError):
-            open_fact(KEY.secret, place(*self.HERE), "note-drafted/1", changed)
+            open_fact(KEY.secret, place(*self.HERE), "note-drafted/2", changed)
 
 
 class TestMapper:

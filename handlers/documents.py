@@ -1,0 +1,220 @@
+"""The text of uploaded files: each is read by a confined child of its own (`sandbox.py`).
+
+However many files come, a fixed number of children runs; the others wait, for a bounded time. What a
+parser makes of a hostile file ends with the child: it answers, or it is killed, and its memory is gone.
+"""
+
+import compileall
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from threading import Lock
+from typing import Final, NamedTuple
+
+from handlers import formats
+from handlers.formats.outcome import UNKNOWN, Bounds, Unreadable
+from handlers.sandbox import End, Limits, Sandbox, Task, Way, ways
+
+MIB: Final = 1024 * 1024
+MEMORY_BYTES_MAX: Final = 1024 * MIB
+UNPACKED_BYTES_MAX: Final = 64 * MIB
+PAGES_MAX: Final = 2_000
+WAIT_SECONDS_MAX: Final = 60.0
+_ANSWER_SPARE_BYTES: Final = 65_536
+_TRIAL_SECONDS_MAX: Final = 20
+
+
+class Read(NamedTuple):
+    """A file's text, and what a reader of it should know. `pages` where the format has them."""
+
+    media_type: str
+    pages: int | None
+    text: str
+    warnings: tuple[str, ...]
+
+
+class Unread(NamedTuple):
+    """Why there is no text. The media type is as far as it was recognised."""
+
+    media_type: str
+    reason: Unreadable
+
+
+class FileIsUnreadableError(Exception):
+    """The file has no text to give; the reason says why, and quotes nothing of it."""
+
+    def __init__(self, reason: Unreadable) -> None:
+        self.reason = reason
+        super().__init__(reason.value)
+
+
+class ReadersAreBusyError(Exception):
+    """Too many files wait to be read: try again later."""
+
+
+class ReadersDoNotStartError(Exception):
+    """No child that reads files can be started on this machine."""
+
+
+class DocumentLimits(NamedTuple):
+    """How long reading a file may take, how much text of it is kept, how many are read at once."""
+
+    seconds_max: int = 30
+    text_bytes_max: int = MIB
+    at_once: int = os.cpu_count() or 1
+
+
+class Isolation(NamedTuple):
+    """What a child that reads a file cannot do on this machine, as a trial found it."""
+
+    has_own_processes: bool
+    has_no_network: bool
+    sees_no_files: bool
+    has_no_privileges: bool
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What this machine does not give."""
+        found = (
+            (self.has_own_processes, "no process namespace of its own"),
+            (self.has_no_network, "network not cut off"),
+            (self.sees_no_files, "files not shut off"),
+            (self.has_no_privileges, "privileges of root"),
+        )
+        return tuple(sentence for is_there, sentence in found if not is_there)
+
+    @property
+    def sentence(self) -> str:
+        """For an operator."""
+        return "; ".join(self.missing) if self.missing else "full"
+
+
+class Documents:
+    """Reads files. Threads and children exist only while files are read."""
+
+    def __init__(self, limits: DocumentLimits, tesseract: str | None) -> None:
+        self.limits = limits
+        self._tesseract = tesseract
+        self._pool = ThreadPoolExecutor(limits.at_once, thread_name_prefix="documents")
+        self._lock = Lock()
+        self._tried: tuple[Sandbox, Isolation] | None = None
+
+    def close(self) -> None:
+        """Kill what runs and let go of the threads."""
+        if self._tried:
+            self._tried[0].close()
+        self._pool.shutdown(cancel_futures=True)
+
+    @property
+    def has_ocr(self) -> bool:
+        """Whether pictures and scans can be read."""
+        return self._tesseract is not None
+
+    @property
+    def isolation(self) -> Isolation:
+        """How far children are confined here. The first to ask waits for a trial."""
+        return self._ready()[1]
+
+    def read(self, content: bytes) -> Read:
+        """One file's text. Raises FileIsUnreadableError, ReadersAreBusyError."""
+        [found] = self.read_all([content])
+        if isinstance(found, Unread):
+            raise FileIsUnreadableError(found.reason)
+        return found
+
+    def read_all(self, contents: Sequence[bytes]) -> list[Read | Unread]:
+        """Several files, side by side as far as there is room. Raises ReadersAreBusyError."""
+        sandbox, _ = self._ready()
+        waiting = [self._pool.submit(self._read, sandbox, content) for content in contents]
+        try:
+            return [self._finished(future) for future in waiting]
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _finished(self, future: "Future[Read | Unread]") -> Read | Unread:
+        try:
+            return future.result(WAIT_SECONDS_MAX)
+        except TimeoutError:
+            if future.cancel():
+                raise ReadersAreBusyError from None
+        return future.result()  # it has begun, and will not take longer than a child may
+
+    def _read(self, sandbox: Sandbox, content: bytes) -> Read | Unread:
+        bounds = Bounds(self.limits.text_bytes_max, PAGES_MAX, UNPACKED_BYTES_MAX, self._tesseract)
+        task = Task(
+            "handlers.formats.child",
+            tuple(bounds),
+            may_fork=self.has_ocr,
+            readable=(str(Path(self._tesseract).parent.parent),) if self._tesseract else (),
+        )
+        end, answer = sandbox.run(task, content)
+        match end:
+            case End.ANSWERED:
+                return _found(answer)
+            case End.TOO_LONG:
+                return Unread(UNKNOWN, Unreadable.TOO_LONG)
+            case End.TOO_MUCH | End.BROKEN:
+                return Unread(UNKNOWN, Unreadable.BROKE_ITS_READER)
+
+    def _ready(self) -> tuple[Sandbox, Isolation]:
+        with self._lock:
+            if self._tried is None:
+                self._tried = self._first_that_works()
+            return self._tried
+
+    def _first_that_works(self) -> tuple[Sandbox, Isolation]:
+        # A child writes no byte code, and may be another user: without this each would compile anew.
+        for path in formats.__path__:
+            compileall.compile_dir(path, quiet=2)
+        limits = Limits(
+            seconds_max=self.limits.seconds_max,
+            memory_bytes_max=MEMORY_BYTES_MAX,
+            answer_bytes_max=2 * self.limits.text_bytes_max + _ANSWER_SPARE_BYTES,
+        )
+        for way in ways():
+            if isolation := tried(way, limits):
+                return Sandbox(limits, way), isolation
+        raise ReadersDoNotStartError
+
+
+def tried(way: Way, limits: Limits) -> Isolation | None:
+    """What a child that is started in this way finds itself in; none where it does not start."""
+    with closing(Sandbox(limits._replace(seconds_max=_TRIAL_SECONDS_MAX), way)) as sandbox:
+        end, answer = sandbox.run(Task("handlers.formats.trial"), b"")
+    if end is not End.ANSWERED:
+        return None
+    seen = json.loads(answer)
+    return Isolation(
+        has_own_processes=seen["process_id"] == 1,
+        has_no_network=not seen["has_network"],
+        sees_no_files=not seen["sees_files"],
+        has_no_privileges=not seen["has_privileges"],
+    )
+
+
+def find_tesseract() -> str | None:
+    """Debian's Tesseract, where it is on the PATH."""
+    return shutil.which("tesseract")
+
+
+def _found(answer: bytes) -> Read | Unread:
+    """What the child says. It may have been taken over: nothing that it says is more than text."""
+    try:
+        said = json.loads(answer)
+        if "unreadable" in said:
+            return Unread(str(said["media_type"]), Unreadable[said["unreadable"]])
+        pages = None if said["pages"] is None else int(said["pages"])
+        return Read(str(said["media_type"]), pages, str(said["text"]), tuple(_sentences(said)))
+    except (ValueError, KeyError, TypeError):
+        return Unread(UNKNOWN, Unreadable.BROKE_ITS_READER)
+
+
+def _sentences(said: dict[str, object]) -> Iterator[str]:
+    warnings = said["warnings"]
+    if isinstance(warnings, list):
+        yield from map(str, warnings)
