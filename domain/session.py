@@ -30,6 +30,16 @@ class EventStatus(StrEnum):
     REVIEWED = "Reviewed"
 
 
+_RANK: Final = {
+    EventStatus.SCHEDULED: 0,
+    EventStatus.CANCELLED: 0,
+    EventStatus.COMPLETED: 1,
+    EventStatus.SUMMARY_NOTES: 2,
+    EventStatus.REVIEWED: 3,
+}
+"""The work on a session goes up, never down, unless somebody says so."""
+
+
 # --- facts
 
 
@@ -113,7 +123,8 @@ SessionEvent = (
 class Session(Value):
     """A session as its facts tell it.
 
-    `set_at` is when somebody last changed the status; `advanced_by` are the saves that moved it on.
+    `advanced_by` are the saves that moved the status on; `undone_at` is when somebody last set it
+    to one that no work has led to.
     """
 
     version: int
@@ -121,8 +132,8 @@ class Session(Value):
     starts_at: AwareDatetime
     ends_at: AwareDatetime
     event_status: EventStatus
-    set_at: AwareDatetime | None = None
     advanced_by: frozenset[NoteVersionRef] = frozenset()
+    undone_at: AwareDatetime | None = None
     transcript: TranscriptStored | None = None
     transcript_version: int | None = None
 
@@ -142,7 +153,8 @@ def evolve(session: Session | None, fact: SessionEvent) -> Session:
         case SessionRescheduled(starts_at=starts_at, ends_at=ends_at):
             changed: dict[str, object] = {"starts_at": starts_at, "ends_at": ends_at}
         case SessionStatusSet(event_status=event_status):
-            changed = {"event_status": event_status, "set_at": fact.at}
+            undone_at = session.undone_at if _RANK[event_status] else fact.at
+            changed = {"event_status": event_status, "undone_at": undone_at}
         case SessionStatusAdvanced(event_status=event_status, note=note):
             advanced_by = session.advanced_by | {note}
             changed = {"event_status": event_status, "advanced_by": advanced_by}
@@ -186,15 +198,6 @@ class PutTranscript(Command):
 
 SessionCommand = PutSession | AdvanceStatus | PutTranscript
 
-_RANK: Final = {
-    EventStatus.SCHEDULED: 0,
-    EventStatus.CANCELLED: 0,
-    EventStatus.COMPLETED: 1,
-    EventStatus.SUMMARY_NOTES: 2,
-    EventStatus.REVIEWED: 3,
-}
-"""The work on a session goes up, never down, unless somebody says so."""
-
 
 def decide(session: Session | None, command: SessionCommand) -> list[SessionEvent]:
     """The facts that the command makes of the session, none where it is so already."""
@@ -214,9 +217,8 @@ def _advance(session: Session | None, command: AdvanceStatus) -> list[SessionEve
         raise NotPermitted
     if session is None:
         raise SessionIsUnknown
-    # What somebody has set back or called off after the save stays so.
-    is_set_since = session.set_at is not None and session.set_at > command.saved_at
-    is_undone = is_set_since and _RANK[session.event_status] == 0
+    # A save that came before somebody set the status back, or called the session off, is undone.
+    is_undone = session.undone_at is not None and session.undone_at > command.saved_at
     is_ahead = _RANK[session.event_status] >= _RANK[command.event_status]
     if is_ahead or is_undone or command.note in session.advanced_by:
         return []

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -17,11 +17,23 @@ from domain.note_facts import (
     HistoryEntryWithdrawn,
     Note,
     NoteApproved,
+    NoteDeidentified,
+    NoteProcessingAskedAgain,
+    NoteProcessingFailed,
+    NoteSoftDeleted,
     NoteVersion,
     evolve,
 )
-from domain.refusals import MlMayNotApprove, NoteIsDeleted, Refused
-from domain.value import PSYCHOTHERAPY, By, Role
+from domain.note_work import WorkersCommand, is_wanted
+from domain.refusals import (
+    MlMayNotApprove,
+    NoteIsDeleted,
+    NotPermitted,
+    PsychotherapyNotesStartNothing,
+    Refused,
+)
+from domain.value import PSYCHOTHERAPY, THE_WORKER, By, Kind, Role
+from domain.work import NoteJob
 from tests.samples import (
     ALMA,
     AUDRA,
@@ -38,10 +50,19 @@ from tests.samples import (
     save,
     withdraw,
 )
+from tests.work_samples import (
+    DEIDENTIFY,
+    SET_EVENT_STATUS,
+    ask_again,
+    give_up,
+    record_deidentified,
+)
 
 TEXTS = st.sampled_from(["", "slept well", "slept badly", "did not sleep"])
 WHO = st.sampled_from([ALMA, ALMA, ALMA, ML, BRUNO, AUDRA])
 VERSIONS = st.integers(0, 8)
+WORKERS = st.sampled_from([THE_WORKER, THE_WORKER, THE_WORKER, ML, ALMA])
+JOBS: tuple[NoteJob, ...] = (DEIDENTIFY, SET_EVENT_STATUS)
 DRAFTS = st.fixed_dictionaries(
     {"is_approved": st.booleans()},
     optional={
@@ -56,6 +77,8 @@ DRAFTS = st.fixed_dictionaries(
 
 class NoteLife(RuleBasedStateMachine):
     """A note is asked anything by anybody; what it answers is kept beside a plain list of facts."""
+
+    kind: ClassVar[Literal[Kind.NOTE, Kind.SOAP_NOTE]] = Kind.NOTE
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,6 +116,34 @@ class NoteLife(RuleBasedStateMachine):
     def is_deleted(self, by: By, reason: str | None) -> None:
         self._ask(delete(by=by, at=self._now(), reason=reason))
 
+    @rule(by=WORKERS, version=VERSIONS, is_newest=st.booleans())
+    def is_deidentified(self, by: By, version: int, is_newest: bool) -> None:
+        version = self._started()[-1] if is_newest and self._started() else version
+        self._work(record_deidentified(version, by=by, at=self._now()))
+
+    @rule(by=WORKERS, job=st.sampled_from(JOBS), version=VERSIONS, is_newest=st.booleans())
+    def is_given_up(self, by: By, job: NoteJob, version: int, is_newest: bool) -> None:
+        version = self._started()[-1] if is_newest and self._started() else version
+        self._work(give_up(version, job, by=by, at=self._now()))
+
+    @rule(by=WHO)
+    def is_asked_for_again(self, by: By) -> None:
+        command = ask_again(by, at=self._now())
+        if self._ask(command):
+            assert self.note is not None
+            newest = self._started()[-1]
+            assert all((job, newest) not in self.note.failed for job in JOBS)
+
+    def _started(self) -> list[int]:
+        """The versions that the contract starts work on: of SOAP notes, the approved ones."""
+        return [
+            n
+            for n, fact in enumerate(self.facts, 1)
+            if isinstance(fact, NoteVersion)
+            and fact.record_type != PSYCHOTHERAPY
+            and (self.kind is Kind.NOTE or isinstance(fact, NoteApproved))
+        ]
+
     def _now(self) -> datetime:
         self.minutes += 1
         return after(self.minutes)
@@ -108,13 +159,32 @@ class NoteLife(RuleBasedStateMachine):
                 assert type(refused) in {NoteIsDeleted, MlMayNotApprove}
             return False
         assert before is None or not before.is_deleted, "after its deletion all is refused"
-        for fact in facts:
-            self.note = evolve(self.note, fact)
-        self.facts.extend(facts)
+        self._take(facts)
         assert self.note is not None
         if before:
             assert before.entries.items() <= self.note.entries.items(), "a history only grows"
         return True
+
+    def _work(self, command: WorkersCommand) -> None:
+        """A worker is refused nothing but psychotherapy notes, and says nothing twice."""
+        before = self.note
+        assert before is not None
+        try:
+            facts = self.decide(command)
+        except Refused as refused:
+            is_worker = command.by is THE_WORKER
+            assert type(refused) is (PsychotherapyNotesStartNothing if is_worker else NotPermitted)
+            return
+        assert not (facts and before.is_deleted), "of a deleted note nothing is found out"
+        self._take(facts)
+        assert self.note is not None
+        assert (self.note.saved, self.note.entries) == (before.saved, before.entries)
+        assert not self.decide(command), "a second time makes no fact"
+
+    def _take(self, facts: Sequence[AnyNoteFact]) -> None:
+        for fact in facts:
+            self.note = evolve(self.note, fact)
+        self.facts.extend(facts)
 
     def _is_the_same_save_again(self, command: SaveNote) -> None:
         """Later, and with whatever version its sender had before them."""
@@ -165,6 +235,49 @@ class NoteLife(RuleBasedStateMachine):
             assert set(earlier.attachments) <= set(later.attachments)
             assert len(later.words.files if later.words else ()) == len(later.attachments)
 
+    @invariant()
+    def the_worker_speaks_of_the_newest_version_that_started_work(self) -> None:
+        started: list[int] = []
+        done: list[int] = []
+        for n, fact in enumerate(self.facts, 1):
+            if n in self._started():
+                started.append(n)
+            if isinstance(fact, NoteDeidentified | NoteProcessingFailed | NoteProcessingAskedAgain):
+                assert fact.of_version == started[-1]
+            if isinstance(fact, NoteDeidentified):
+                done.append(fact.of_version)
+        assert done == sorted(set(done)), "each once, and never back to an older one"
+
+    @invariant()
+    def a_job_is_wanted_until_it_is_done_given_up_or_out_of_date(self) -> None:
+        wanted = {(job, self._started()[-1]) for job in JOBS} if self._started() else set()
+        for fact in self.facts:
+            match fact:
+                case NoteDeidentified(of_version=version):
+                    wanted.discard((DEIDENTIFY, version))
+                case NoteProcessingFailed(job=job, of_version=version):
+                    wanted.discard((job, version))
+                case NoteProcessingAskedAgain(job=job, of_version=version) if (
+                    version == self._started()[-1]
+                ):
+                    wanted.add((job, version))
+                case NoteSoftDeleted():
+                    wanted.clear()
+                case _:
+                    pass
+        assert wanted == {
+            (job, version)
+            for job in JOBS
+            for version in range(len(self.facts) + 2)
+            if is_wanted(self.note, self.kind, job, version)
+        }
+
+    @invariant()
+    def no_work_is_done_on_psychotherapy_notes(self) -> None:
+        if self.note and self.note.saved.record_type == PSYCHOTHERAPY:
+            assert not self.note.failed
+            assert self.note.deidentified is None
+
     def teardown(self) -> None:
         """Its facts make the same note when they are read again, with their words and without."""
         again, bare = None, None
@@ -177,6 +290,8 @@ class NoteLife(RuleBasedStateMachine):
 
 class SoapNoteLife(NoteLife):
     """The same, and the ML service has a voice."""
+
+    kind = Kind.SOAP_NOTE
 
     def decide(self, command: NoteCommand) -> Sequence[AnyNoteFact]:
         return soap_note.decide(self.note, command)

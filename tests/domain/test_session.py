@@ -155,6 +155,12 @@ class TestAdvanced:
             [advanced()]
         )
 
+    def test_nor_does_a_later_save_bring_an_earlier_one_back(self) -> None:
+        approval, after_it = version_of_note(kind=Kind.SOAP_NOTE), advanced(at=after(6))
+        history = [SCHEDULED, set_to(EventStatus.CANCELLED, 5), after_it]
+        late = advance(EventStatus.REVIEWED, note=approval, saved_at=after(4))
+        given(history).when(late).then([])
+
     def test_completed_after_the_save_is_no_step_back(self) -> None:
         """A note is often written before the front end says that the session is over."""
         completed = set_to(EventStatus.COMPLETED, 5)
