@@ -174,4 +174,4 @@ class GenerationLife(RuleBasedStateMachine):
 
 
 TestGenerationLife = GenerationLife.TestCase
-TestGenerationLife.settings = settings(max_examples=120, stateful_step_count=30)
+TestGenerationLife.settings = settings(max_examples=200, stateful_step_count=50)

@@ -161,6 +161,12 @@ class TestAdvanced:
         late = advance(EventStatus.REVIEWED, note=approval, saved_at=after(4))
         given(history).when(late).then([])
 
+    def test_nor_does_calling_it_completed(self) -> None:
+        called_off = set_to(EventStatus.CANCELLED, 5)
+        history = [SCHEDULED, called_off, set_to(EventStatus.COMPLETED, 7)]
+        given(history).when(advance(saved_at=after(4))).then([])
+        given(history).when(advance(saved_at=after(6))).then([advanced()])
+
     def test_completed_after_the_save_is_no_step_back(self) -> None:
         """A note is often written before the front end says that the session is over."""
         completed = set_to(EventStatus.COMPLETED, 5)

@@ -117,6 +117,8 @@ class SessionLife(RuleBasedStateMachine):
         by = [fact.note for fact in self.facts if isinstance(fact, SessionStatusAdvanced)]
         assert len(by) == len(set(by))
         assert self.session is None or self.session.advanced_by == set(by)
+        for save in self.saves:
+            assert save.note not in by or not session.decide(self.session, save)
 
     @invariant()
     def what_was_set_back_is_moved_on_by_later_saves_only(self) -> None:
@@ -142,4 +144,4 @@ class SessionLife(RuleBasedStateMachine):
 
 
 TestSessionLife = SessionLife.TestCase
-TestSessionLife.settings = settings(max_examples=120, stateful_step_count=30)
+TestSessionLife.settings = settings(max_examples=200, stateful_step_count=50)
