@@ -1,8 +1,8 @@
 """A generation: a SOAP note that a therapist asked the service to draft.
 
 Requested, started by a worker as often as it takes, drafted, and finished with the SOAP note,
-failed, or cancelled; then it can be requested again. The SOAP note's id is given with each request, so that
-a run that is repeated after a crash finds the note that it has saved already.
+failed, or cancelled; then it can be requested again. The SOAP note's id is given with each
+request, so that a run that is repeated after a crash finds the note that it has saved already.
 """
 
 from enum import StrEnum

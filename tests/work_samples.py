@@ -8,20 +8,23 @@ from typing import Any, Final
 
 from domain.generation import (
     CancelGeneration,
+    Cite,
     DraftSource,
+    DraftWords,
     FailRun,
     FinishRun,
     GenerationCancelled,
+    GenerationDrafted,
     GenerationFailed,
     GenerationFinished,
     GenerationRequested,
     GenerationStarted,
     GenerationWords,
+    RecordDraft,
     RequestAgain,
     RequestGeneration,
     SourceKind,
     StartRun,
-    Trace,
     TracedSentence,
 )
 from domain.note_facts import (
@@ -207,7 +210,10 @@ _MADE: Final[dict[str, Any]] = {
         DraftSource(kind=SourceKind.NOTE, number=NOTE, version=1),
     ),
 }
-_SENTENCES: Final = (TracedSentence(section="Subjective", source=0, start=0, end=13),)
+_DRAFT: Final[dict[str, Any]] = {
+    "text": "Subjective\nI slept well.",
+    "sentences": (TracedSentence(section="Subjective", cites=(Cite(source=0, start=0, end=13),)),),
+}
 
 
 def request_generation(
@@ -249,9 +255,16 @@ def start(run: int = 1, *, by: By = THE_WORKER, at: datetime = NOON) -> StartRun
     return StartRun(by=by, at=at, run=run)
 
 
+def record_draft(
+    run: int = 1, *, by: By = THE_WORKER, at: datetime = NOON, model: str = "soap-sections/1"
+) -> RecordDraft:
+    """The worker has made the draft."""
+    return RecordDraft(by=by, at=at, run=run, **_MADE | {"model": model}, **_DRAFT)
+
+
 def finish(run: int = 1, *, by: By = THE_WORKER, at: datetime = NOON) -> FinishRun:
-    """The worker has saved the draft."""
-    return FinishRun(by=by, at=at, run=run, sentences=_SENTENCES, **_MADE)
+    """The worker has saved the draft as a SOAP note."""
+    return FinishRun(by=by, at=at, run=run)
 
 
 def fail(
@@ -286,10 +299,15 @@ def started(run: int = 1, **said: Any) -> GenerationStarted:
     return GenerationStarted(**_of_run(run, said))
 
 
+def draft_made(run: int = 1, **said: Any) -> GenerationDrafted:
+    """The draft is there, and no SOAP note yet."""
+    about = _MADE | {"words": DraftWords(**_DRAFT)}
+    return GenerationDrafted(**_of_run(run, about | said))
+
+
 def finished(run: int = 1, **said: Any) -> GenerationFinished:
-    """The SOAP note is drafted."""
-    about = _MADE | {"soap_note_id": SOAP_NOTE - 1 + run, "words": Trace(sentences=_SENTENCES)}
-    return GenerationFinished(**_of_run(run, about | said))
+    """The draft is saved as a SOAP note."""
+    return GenerationFinished(**_of_run(run, {"soap_note_id": SOAP_NOTE - 1 + run} | said))
 
 
 def failed(

@@ -31,10 +31,12 @@ from tests.work_samples import (
     SOAP_NOTE,
     cancel,
     cancelled,
+    draft_made,
     fail,
     failed,
     finish,
     finished,
+    record_draft,
     request_again,
     request_generation,
     requested,
@@ -58,12 +60,13 @@ HISTORIES: dict[str, list[GenerationEvent]] = {
     "nothing": [],
     "queued": [requested()],
     "running": [requested(), started()],
-    "done": [requested(), started(), finished()],
+    "drafted": [requested(), started(), draft_made()],
+    "done": [requested(), started(), draft_made(), finished()],
     "failed": [requested(), started(), failed()],
     "cancelled": [requested(), cancelled()],
-    "queued again": [requested(), started(), failed(), requested(2)],
+    "queued again": [requested(), started(), draft_made(), failed(), requested(2)],
 }
-UNDER_WAY = ("queued", "running", "queued again")
+UNDER_WAY = ("queued", "running", "drafted", "queued again")
 ENDED = ("done", "failed", "cancelled")
 
 
@@ -98,8 +101,8 @@ class TestRunning:
     def test_after_a_crash_another_worker_begins(self) -> None:
         given(self.RUNNING).when(start(at=after(5))).then([started(at=after(5))])
 
-    def test_it_finishes(self) -> None:
-        given(self.RUNNING).when(finish(at=after(1))).then([finished(at=after(1))])
+    def test_the_draft_is_made(self) -> None:
+        given(self.RUNNING).when(record_draft(at=after(1))).then([draft_made(at=after(1))])
 
     def test_it_fails(self) -> None:
         given(self.RUNNING).when(fail(at=after(1))).then([failed(at=after(1))])
@@ -108,10 +111,34 @@ class TestRunning:
         given(self.RUNNING).when(cancel()).then([cancelled()])
 
 
+class TestDrafted:
+    DRAFTED = HISTORIES["drafted"]
+
+    def test_it_finishes(self) -> None:
+        given(self.DRAFTED).when(finish(at=after(1))).then([finished(at=after(1))])
+
+    def test_a_second_draft_makes_no_fact(self) -> None:
+        given(self.DRAFTED).when(record_draft(model="another")).then([])
+
+    def test_after_a_crash_another_worker_begins_and_finds_the_draft(self) -> None:
+        given(self.DRAFTED).when(start(at=after(5))).then([started(at=after(5))])
+        assert made(*self.DRAFTED, started()).drafted == draft_made()
+
+    def test_it_fails_where_the_draft_cannot_be_saved(self) -> None:
+        why = WhyFailed.DRAFT_WAS_REFUSED
+        given(self.DRAFTED).when(fail(why=why)).then([failed(why=why)])
+
+    def test_it_is_cancelled(self) -> None:
+        given(self.DRAFTED).when(cancel()).then([cancelled()])
+
+
 @pytest.mark.parametrize("state", ENDED)
 class TestEnded:
     def test_a_worker_that_is_late_does_not_begin(self, state: str) -> None:
         given(HISTORIES[state]).when(start()).then([])
+
+    def test_a_draft_that_is_late_is_not_kept(self, state: str) -> None:
+        given(HISTORIES[state]).when(record_draft()).then([])
 
     def test_a_worker_that_is_late_does_not_fail(self, state: str) -> None:
         given(HISTORIES[state]).when(fail()).then([])
@@ -141,16 +168,17 @@ class TestCancelled:
 class TestRequestedAgain:
     AGAIN = HISTORIES["queued again"]
 
-    @pytest.mark.parametrize("late", [start(1), finish(1), fail(1)])
+    @pytest.mark.parametrize("late", [start(1), record_draft(1), finish(1), fail(1)])
     def test_a_worker_of_the_former_run_makes_no_fact(self, late: Any) -> None:
         given(self.AGAIN).when(late).then([])
 
-    @pytest.mark.parametrize("early", [start(3), finish(3), fail(3)])
+    @pytest.mark.parametrize("early", [start(3), record_draft(3), finish(3), fail(3)])
     def test_nor_does_one_of_a_run_that_nobody_requested(self, early: Any) -> None:
         given(self.AGAIN).when(early).then([])
 
     def test_the_new_run_has_its_own_soap_note(self) -> None:
         given(self.AGAIN).when(start(2)).then([started(2)])
+        given(self.AGAIN).when(record_draft(2)).then([draft_made(2)])
         given(self.AGAIN).when(finish(2)).then([finished(2, soap_note_id=SOAP_NOTE + 1)])
 
 
@@ -180,13 +208,13 @@ REFUSALS: list[tuple[str, Any, type[Refused], str | None]] = [
     ),
     *(
         ("nothing", command, GenerationIsUnknown, None)
-        for command in (request_again(), cancel(), start(), finish(), fail())
+        for command in (request_again(), cancel(), start(), record_draft(), finish(), fail())
     ),
     *(
         (state, command, NotPermitted, None)
         for state in ("queued", "done", "queued again")
         for who in (ALMA, ADAM, AUDRA, CLARA, ML)
-        for command in (start(by=who), finish(by=who), fail(by=who))
+        for command in (start(by=who), record_draft(by=who), finish(by=who), fail(by=who))
     ),
     *(
         (state, command, NotPermitted, None)
@@ -232,6 +260,7 @@ class TestEvolve:
         [
             ("queued", GenerationState.QUEUED),
             ("running", GenerationState.RUNNING),
+            ("drafted", GenerationState.RUNNING),
             ("done", GenerationState.DONE),
             ("failed", GenerationState.FAILED),
             ("cancelled", GenerationState.CANCELLED),
@@ -251,11 +280,10 @@ class TestEvolve:
         assert made(requested(), failed()).why is WhyFailed.SERVICE_TOO_SLOW
         after_all = made(requested(), failed(), finished())
         assert (after_all.state, after_all.why) == (GenerationState.DONE, None)
-        assert after_all.finished == finished()
 
     def test_a_new_request_starts_with_a_clean_slate(self) -> None:
-        again = made(requested(), failed(), finished(), requested(2))
-        assert (again.why, again.finished, again.requested) == (None, None, requested(2))
+        again = made(requested(), draft_made(), failed(), requested(2))
+        assert (again.why, again.drafted, again.requested) == (None, None, requested(2))
 
     def test_facts_without_their_words_make_a_generation_too(self) -> None:
         """As an erased client's do."""

@@ -9,14 +9,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from domain import generation
 from domain.generation import (
+    FailRun,
+    FinishRun,
     Generation,
     GenerationCancelled,
     GenerationCommand,
+    GenerationDrafted,
     GenerationEvent,
     GenerationFailed,
     GenerationFinished,
     GenerationRequested,
     GenerationStarted,
+    RecordDraft,
+    StartRun,
     WorkersCommand,
     evolve,
     is_wanted,
@@ -30,6 +35,7 @@ from tests.work_samples import (
     cancel,
     fail,
     finish,
+    record_draft,
     request_again,
     request_generation,
     start,
@@ -43,7 +49,7 @@ EXPECTED_REFUSALS = (GenerationHasEnded, GenerationIsUnderWay, NotPermitted, Not
 
 
 class GenerationLife(RuleBasedStateMachine):
-    """Kept beside a model of three values: the newest run, whether it is open, where it stands."""
+    """Kept beside a model of two values: the newest run, and where it stands."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,6 +87,12 @@ class GenerationLife(RuleBasedStateMachine):
         if self._work(start(self.run - ago, by=by, at=self._now())):
             self.stands = "running"
 
+    @rule(by=WORKERS, ago=RUNS_AGO, model=st.sampled_from(["one", "another"]))
+    def a_worker_makes_the_draft(self, by: By, ago: int, model: str) -> None:
+        command = record_draft(self.run - ago, by=by, at=self._now(), model=model)
+        if self._work(command):
+            assert not generation.decide(self.generation, command), "a run has one draft"
+
     @rule(by=WORKERS, ago=RUNS_AGO)
     def a_worker_finishes(self, by: By, ago: int) -> None:
         command = finish(self.run - ago, by=by, at=self._now())
@@ -104,14 +116,23 @@ class GenerationLife(RuleBasedStateMachine):
 
     def _work(self, command: WorkersCommand) -> bool:
         """Whether it made a fact: never of another run, nor by anybody but the worker."""
-        was_open, had_finished = self._is_open(), self.stands == "done"
-        made = bool(self._ask(command))
         is_its_turn = command.by is THE_WORKER and command.run == self.run
-        if isinstance(command, generation.FinishRun):
-            assert made == (is_its_turn and not had_finished)
-        else:
-            assert made == (is_its_turn and was_open)
+        is_in_time = self._is_in_time(command)
+        made = bool(self._ask(command))
+        assert made == (is_its_turn and is_in_time)
         return made
+
+    def _is_in_time(self, command: WorkersCommand) -> bool:
+        match command:
+            case FinishRun():
+                return self.stands != "done"
+            case RecordDraft():
+                return self._is_open() and not self._drafts_of(self.run)
+            case StartRun() | FailRun():
+                return self._is_open()
+
+    def _drafts_of(self, run: int) -> list[GenerationDrafted]:
+        return [f for f in self.facts if isinstance(f, GenerationDrafted) and f.run == run]
 
     def _ask(self, command: GenerationCommand) -> Sequence[GenerationEvent]:
         try:
@@ -133,7 +154,8 @@ class GenerationLife(RuleBasedStateMachine):
         assert self.generation.changed_at == self.facts[-1].at
         assert (self.generation.requested.run, self.generation.state) == (self.run, self.stands)
         assert (self.generation.why is None) == (self.stands != "failed")
-        assert (self.generation.finished is None) == (self.stands != "done")
+        kept = [self.generation.drafted] if self.generation.drafted else []
+        assert kept == self._drafts_of(self.run), "the newest run's draft, and no other's"
 
     @invariant()
     def a_worker_is_wanted_in_the_open_run_only(self) -> None:
@@ -148,7 +170,7 @@ class GenerationLife(RuleBasedStateMachine):
                 case GenerationRequested(run=run):
                     assert not open_runs
                     open_runs.add(run)
-                case GenerationStarted(run=run):
+                case GenerationStarted(run=run) | GenerationDrafted(run=run):
                     assert open_runs == {run}
                 case GenerationFailed(run=run) | GenerationCancelled(run=run):
                     assert open_runs == {run}

@@ -134,11 +134,10 @@ class NoteLife(RuleBasedStateMachine):
 
     @rule(by=WHO)
     def is_asked_for_again(self, by: By) -> None:
-        command = ask_again(by, at=self._now())
-        if self._ask(command):
+        if self._ask(ask_again(by, at=self._now())):
             assert self.note is not None
-            newest = self._started()[-1]
-            assert all((job, newest) not in self.note.failed for job in JOBS)
+            assert all(job is DEIDENTIFY for job, _ in self.note.failed)
+            assert (DEIDENTIFY, self._started()[-1]) not in self.note.failed
 
     def _saves(self) -> list[int]:
         return [n for n, fact in enumerate(self.facts, 1) if isinstance(fact, NoteVersion)]
@@ -245,30 +244,37 @@ class NoteLife(RuleBasedStateMachine):
             assert len(later.words.files if later.words else ()) == len(later.attachments)
 
     @invariant()
-    def the_worker_speaks_of_the_newest_version_that_started_work(self) -> None:
+    def the_worker_speaks_of_versions_that_started_work_and_reads_the_newest(self) -> None:
+        starting = self._started()
         started: list[int] = []
         done: list[int] = []
         for n, fact in enumerate(self.facts, 1):
-            if n in self._started():
-                started.append(n)
-            if isinstance(fact, NoteDeidentified | NoteProcessingFailed | NoteProcessingAskedAgain):
-                assert fact.of_version == started[-1]
-            if isinstance(fact, NoteDeidentified):
-                done.append(fact.of_version)
+            match fact:
+                case NoteVersion() if n in starting:
+                    started.append(n)
+                case NoteDeidentified(of_version=version):
+                    assert version == started[-1]
+                    done.append(version)
+                case NoteProcessingFailed(job=job) | NoteProcessingAskedAgain(job=job):
+                    assert fact.of_version in (started[-1:] if job is DEIDENTIFY else started)
+                case _:
+                    pass
         assert done == sorted(set(done)), "each once, and never back to an older one"
 
     @invariant()
     def a_job_is_wanted_until_it_is_done_given_up_or_out_of_date(self) -> None:
-        wanted = {(job, self._started()[-1]) for job in JOBS} if self._started() else set()
-        for fact in self.facts:
+        starting = self._started()
+        wanted: set[tuple[NoteJob, int]] = set()
+        for n, fact in enumerate(self.facts, 1):
             match fact:
+                case NoteVersion() if n in starting:
+                    wanted = {key for key in wanted if key[0] is SET_EVENT_STATUS}
+                    wanted |= {(job, n) for job in JOBS}
                 case NoteDeidentified(of_version=version):
                     wanted.discard((DEIDENTIFY, version))
                 case NoteProcessingFailed(job=job, of_version=version):
                     wanted.discard((job, version))
-                case NoteProcessingAskedAgain(job=job, of_version=version) if (
-                    version == self._started()[-1]
-                ):
+                case NoteProcessingAskedAgain(job=job, of_version=version):
                     wanted.add((job, version))
                 case NoteSoftDeleted():
                     wanted.clear()

@@ -71,6 +71,13 @@ class TestSaved:
             [processing_failed(job=job, at=after(1))]
         )
 
+    def test_the_status_is_set_for_each_save(self) -> None:
+        """A newer one may be of another session."""
+        older = give_up(1, SET_EVENT_STATUS)
+        given([drafted(), drafted("slept")]).when(older).then(
+            [processing_failed(1, SET_EVENT_STATUS)]
+        )
+
     def test_what_was_read_in_an_older_version_makes_no_fact(self) -> None:
         given([drafted(), drafted("slept")]).when(record_deidentified(1)).then([])
         given([drafted(), drafted("slept")]).when(give_up(1)).then([])
@@ -133,10 +140,11 @@ class TestGivenUp:
             [processing_asked_again(), processing_asked_again(job=SET_EVENT_STATUS)]
         )
 
-    def test_but_not_what_was_given_up_on_an_older_version(self) -> None:
-        older = processing_failed(job=SET_EVENT_STATUS)
-        given([drafted(), older, drafted("slept"), processing_failed(3)]).when(ask_again()).then(
-            [processing_asked_again(3)]
+    def test_but_not_what_is_out_of_date(self) -> None:
+        status = processing_failed(job=SET_EVENT_STATUS)
+        history = [drafted(), processing_failed(), status, drafted("slept"), processing_failed(4)]
+        given(history).when(ask_again()).then(
+            [processing_asked_again(1, SET_EVENT_STATUS), processing_asked_again(4)]
         )
 
     def test_what_another_worker_has_done_after_all_is_done(self) -> None:
@@ -277,7 +285,7 @@ class TestIsWanted:
         [
             ([drafted()], set(JOBS)),
             ([drafted(), amended(1)], set(JOBS)),
-            ([drafted(), drafted("slept")], set()),
+            ([drafted(), drafted("slept")], {SET_EVENT_STATUS}),
             ([drafted(), deidentified()], {SET_EVENT_STATUS}),
             ([drafted(), processing_failed()], {SET_EVENT_STATUS}),
             ([drafted(), processing_failed(job=SET_EVENT_STATUS)], {DEIDENTIFY}),
