@@ -40,6 +40,21 @@ from tests.samples import (
     soft_deleted,
     withdrawn,
 )
+from tests.work_samples import (
+    GENERATION,
+    SET_EVENT_STATUS,
+    advanced,
+    cancelled,
+    deidentified,
+    draft_made,
+    failed,
+    finished,
+    processing_asked_again,
+    processing_failed,
+    requested,
+    started,
+    transcript_stored,
+)
 
 FILE: Final = Path(__file__).with_suffix(".json")
 KEY: Final = DataKey(
@@ -188,6 +203,11 @@ SAMPLES: Final[dict[str, Sample]] = {
     "a deletion without a word": _now(Kind.NOTE, 2, 2, soft_deleted(note_id=2)),
     "an amendment": _now(Kind.NOTE, NOTE, 5, amended(1, "slept badly", "misheard")),
     "a withdrawal": _now(Kind.NOTE, NOTE, 6, withdrawn(1, "misheard")),
+    "a de-identified note": _now(Kind.NOTE, 3, 3, deidentified(2, note_id=3)),
+    "a job given up": _now(Kind.NOTE, 3, 4, processing_failed(2, SET_EVENT_STATUS, note_id=3)),
+    "a job asked for again": _now(
+        Kind.NOTE, 3, 5, processing_asked_again(2, SET_EVENT_STATUS, note_id=3)
+    ),
     "a session": _now(Kind.SESSION, SESSION, 1, _SCHEDULED),
     "a session of shape 1": _once(
         "session-scheduled/1",
@@ -198,12 +218,23 @@ SAMPLES: Final[dict[str, Sample]] = {
     ),
     "a session at another time": _now(Kind.SESSION, SESSION, 2, _RESCHEDULED),
     "a session further on": _now(Kind.SESSION, SESSION, 3, _STATUS_SET),
+    "a session further on by a save": _now(Kind.SESSION, SESSION, 4, advanced()),
+    "a transcript": _now(Kind.SESSION, SESSION, 5, transcript_stored("I slept — well 🌱.")),
     "a person": _now(Kind.PERSON, CLARA.user_id, 1, _REGISTERED),
     "a new name": _now(Kind.PERSON, CLARA.user_id, 2, _RENAMED),
     "a relationship": _now(Kind.RELATIONSHIP, ALMA_TREATS_CLARA, 1, _BEGAN),
     "the end of it": _now(Kind.RELATIONSHIP, ALMA_TREATS_CLARA, 2, _ENDED),
     "a record type": _now(Kind.RECORD_TYPE, PROGRESS, 1, _DEFINED),
     "a retired record type": _now(Kind.RECORD_TYPE, PROGRESS, 2, _RETIRED),
+    "a request to draft": _now(Kind.GENERATION, GENERATION, 1, requested()),
+    "a run begun": _now(Kind.GENERATION, GENERATION, 2, started()),
+    "a run cancelled": _now(Kind.GENERATION, GENERATION, 3, cancelled()),
+    "a request without a session": _now(
+        Kind.GENERATION, GENERATION, 4, requested(2, therapist_session_id=None)
+    ),
+    "a run failed": _now(Kind.GENERATION, GENERATION, 5, failed(2)),
+    "a draft made": _now(Kind.GENERATION, GENERATION, 7, draft_made(3, prompt_digest="ab" * 32)),
+    "a draft saved": _now(Kind.GENERATION, GENERATION, 8, finished(3)),
 }
 
 
