@@ -1,7 +1,12 @@
 """Real brokers for tests: one server for each worker of pytest, emptied before each test."""
 
+import os
+import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import redis
 
@@ -9,14 +14,35 @@ from runtime.embedded_broker import embedded_broker
 from tests.databases import short_directory
 
 
+class Server(NamedTuple):
+    """An embedded broker of a test's own."""
+
+    url: str
+    state: Path
+
+    def kill(self) -> None:
+        """Kill -9; what has come to the file stays."""
+        os.kill(valkey_of(self.state), signal.SIGKILL)
+
+    def kill_and_erase(self) -> None:
+        """Kill -9, and nothing stays."""
+        shutil.rmtree(self.state / "valkey/data/appendonlydir")
+        self.kill()
+
+
 @contextmanager
-def broker_server() -> Iterator[str]:
-    """The URL of a broker of its own."""
+def broker_server() -> Iterator[Server]:
+    """A broker of its own."""
     with short_directory() as directory, embedded_broker(directory / "s") as url:
-        yield url
+        yield Server(url, directory / "s")
+
+
+def valkey_of(state: Path) -> int:
+    """The process id of the server."""
+    return int((state / "valkey/valkey.pid").read_text())
 
 
 def forget_all(url: str) -> None:
-    """What a broker is like whose memory was erased."""
+    """Empty it."""
     with closing(redis.Redis.from_url(url)) as client:
         client.flushall()
