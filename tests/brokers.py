@@ -1,8 +1,10 @@
 """Real brokers for tests: one server for each worker of pytest, emptied before each test."""
 
+import importlib.util
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import NamedTuple
 import redis
 
 from runtime.embedded_broker import embedded_broker
+from runtime.valkey_server import valkey
 from tests.databases import short_directory
 
 
@@ -46,3 +49,21 @@ def forget_all(url: str) -> None:
     """Empty it."""
     with closing(redis.Redis.from_url(url)) as client:
         client.flushall()
+
+
+@contextmanager
+def operators_broker(*options: str) -> Iterator[str]:
+    """A server that somebody else started and set."""
+    software = valkey()
+    assert software is not None
+    spec = importlib.util.find_spec(software.package)
+    assert spec is not None
+    assert spec.origin is not None
+    with short_directory() as directory:
+        command = [str(Path(spec.origin).parent / software.executable), "--port", "0"]
+        command += ["--dir", str(directory), "--unixsocket", f"{directory}/s", *options]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+            try:
+                yield f"unix://{directory}/s"
+            finally:
+                server.kill()
