@@ -41,8 +41,8 @@ def broker_server() -> Iterator[Server]:
 
 
 def valkey_of(state: Path) -> int:
-    """The process id of the server."""
-    return int((state / "valkey/valkey.pid").read_text())
+    """The process id of the server; 0 while it writes that down."""
+    return int((state / "valkey/valkey.pid").read_text() or 0)
 
 
 def forget_all(url: str) -> None:
