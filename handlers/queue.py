@@ -113,7 +113,8 @@ class SharedQueue(RedisBroker):
             socket_connect_timeout=CONNECT_SECONDS_MAX,
             socket_timeout=READ_SECONDS_MAX,
             health_check_interval=IDLE_SECONDS_MAX,
-            retry=Retry(NoBackoff(), 1),  # a broker that came back has closed all connections
+            # Once, since a broker that came back has closed all connections; not after a time-out.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
         super().__init__(  # type: ignore[no-untyped-call]
             client=client,

@@ -96,7 +96,7 @@ def started(home: Home, url: str, log: ServerLog, given_up: Event) -> Guarded:
     try:
         return _started(home, url, log, given_up)
     except _EndedAtOnceError:
-        if not home.kept.exists():
+        if not any(home.kept.iterdir()):
             raise
     aside = home.kept.with_name(f"{home.kept.name}.unreadable")
     shutil.rmtree(aside, ignore_errors=True)

@@ -66,8 +66,8 @@ def owner(database: Database) -> Iterator[psycopg.Connection[TupleRow]]:
 @pytest.fixture(scope="session")
 def broker() -> Iterator[str]:
     """The worker's broker. Tests take `broker_url`."""
-    with broker_server() as url:
-        yield url
+    with broker_server() as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -81,7 +81,9 @@ class Door:
 
     def ask(self, method: str, path: str, **said: Any) -> Response:
         """A request to a path below the contract's base, or to a whole path."""
-        whole = path if path.startswith(("/apis", "/directory", "/auth")) else BASE + path
+        whole = (
+            path if path.startswith(("/apis", "/directory", "/auth", "/metrics")) else BASE + path
+        )
         answer: Response = self._http.request(method, whole, auth=self.credentials, **said)
         return answer
 

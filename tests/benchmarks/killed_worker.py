@@ -24,8 +24,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     kills = parser.parse_args().kills
-    with tempfile.TemporaryDirectory() as directory, broker_server() as url:
-        waits = [_wait(url, Path(directory, "told"), number) for number in range(kills)]
+    with tempfile.TemporaryDirectory() as directory, broker_server() as broker:
+        waits = [_wait(broker.url, Path(directory, "told"), number) for number in range(kills)]
     print(
         f"{kills} kills: run again after {min(waits):.1f} to {max(waits):.1f} s,"
         f" median {statistics.median(waits):.1f}"

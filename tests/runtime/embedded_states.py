@@ -32,11 +32,11 @@ with embedded_postgres(Path(sys.argv[1])) as address:
 
 
 @contextmanager
-def cleaned(state: Path) -> Iterator[Path]:
+def cleaned(state: Path, home: str = "postgres") -> Iterator[Path]:
     try:
         yield state
     finally:
-        shutil.rmtree((state / "postgres").resolve(), ignore_errors=True)
+        shutil.rmtree((state / home).resolve(), ignore_errors=True)
         with suppress(OSError):  # ours to remove only if nobody else uses it
             SHARED_HOME.rmdir()
 

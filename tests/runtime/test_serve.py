@@ -14,9 +14,10 @@ import pytest
 from runtime import demo
 from runtime.embedded import ServerAddress, attach_or_start
 from runtime.seed import RECORD_TYPES
+from tests.brokers import valkey_of
 from tests.databases import Database, fresh_database, owner_of, short_directory
 from tests.runtime.command_line import Service, noteledger, on, serving
-from tests.runtime.embedded_states import gone, postmaster_of
+from tests.runtime.embedded_states import gone, postmaster_of, within
 
 THERAPIST = f"therapist:{demo.PASSWORD}"
 
@@ -102,9 +103,9 @@ class TestEnding:
 
     def test_ctrl_c_ends_it_in_order(self, own: Path) -> None:
         with serving("--state", own) as service:
-            postmaster = postmaster_of(own)
+            servers = postmaster_of(own), valkey_of(own)
             assert service.end(signal.SIGINT) == 0
-        assert gone(postmaster)
+        assert [gone(server) for server in servers] == [True, True]
 
     def test_killed_and_started_again(self, own: Path) -> None:
         with serving("--state", own) as service:
@@ -114,6 +115,14 @@ class TestEnding:
             assert service.get("/directory/sessions/", THERAPIST)
             assert service.end(signal.SIGTERM) == 0
         assert before == list(range(1, len(before) + 1)) == positions(own)
+
+    def test_without_its_broker_it_goes_on_and_the_broker_comes_back(self, own: Path) -> None:
+        with serving("--state", own) as service:
+            broker = valkey_of(own)
+            os.kill(broker, signal.SIGKILL)
+            assert within(60, lambda: gone(broker) and not gone(valkey_of(own)))
+            assert service.get("/directory/sessions/", THERAPIST)
+            assert service.end(signal.SIGTERM) == 0
 
     def test_without_its_server_it_ends_and_starts_again(self, own: Path) -> None:
         with serving("--state", own) as service:
@@ -146,6 +155,8 @@ class TestOperatorsDatabase:
     def test_a_lost_key_file_is_missed(self, database: Database, key_file: Path) -> None:
         env = on(database, key_file)
         with serving(env=env) as service:
+            assert service.process.stdout is not None
+            assert "jobs wait in memory" in service.process.stdout.readline()
             service.end(signal.SIGTERM)
         key_file.unlink()
         said = noteledger("serve", "--port", "0", env=env)
