@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from api.parts import Limits, Parts
+from api.parts import Limits, Parts, StreamLimits
 from domain.value import Caller
 from ledger import schema
 from ledger.accounts import Accounts
@@ -15,6 +15,7 @@ from ledger.browser_sessions import BrowserSessions, SessionTimes
 from ledger.database import Datastore
 from ledger.keys import Keys
 from ledger.ledger import Ledger
+from projections.changes import Changes
 from projections.history import History
 from projections.notes import Notes
 from projections.people import People
@@ -124,7 +125,9 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 sessions=Sessions(datastore),
                 record_types=RecordTypes(datastore),
                 references=References(datastore),
+                changes=Changes(datastore),
                 limits=_limits(settings),
+                stream_limits=StreamLimits(settings.streams_max, settings.streams_each_max),
                 clock=_now,
                 is_ready=lambda: schema_version(datastore) == schema.VERSION,
                 is_https=settings.is_https,
