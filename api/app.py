@@ -1,11 +1,13 @@
 """The application: routes, guards, problem documents, the OpenAPI document and its page."""
 
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, Final
 
 from fastapi import FastAPI, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -13,6 +15,7 @@ from starlette.types import ASGIApp
 from api import (
     auth,
     directory,
+    events,
     metrics,
     people,
     problems,
@@ -27,12 +30,15 @@ from api import (
 )
 from api.auth import CallerCache
 from api.edge import Edge
+from api.feed import Feed
 from api.given import SIGNATURE_CHARS_MAX
 from api.parts import Limits, Parts, TheParts
 from api.problems import Problem, problem
 from api.therapist_note_shapes import BASE, Metadata
 
 _OPEN: Final = frozenset({"auth_login", "auth_logout", "healthz", "readyz"})
+_UNNAMED: Final[tuple[type[BaseModel], ...]] = (Problem, Metadata, *events.SHAPES)
+"""Shapes that no route names to FastAPI."""
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"cookieAuth": []}, {"basicAuth": []}]
 JSON_BYTES_PER_BYTE: Final = 6
 """A character may come as an escape: six bytes for one."""
@@ -40,8 +46,8 @@ ENVELOPE_BYTES: Final = 65_536
 FILE_HEADER_BYTES: Final = 4_096
 
 
-def create_app(parts: Parts) -> ASGIApp:
-    """The application on these parts."""
+def create_app(parts: Parts, is_ending: Callable[[], bool] = lambda: False) -> ASGIApp:
+    """The application on these parts; `is_ending` tells when nobody shall be kept any longer."""
     app = FastAPI(
         title="noteledger",
         version="1.0.0",
@@ -55,9 +61,10 @@ def create_app(parts: Parts) -> ASGIApp:
     )
     app.state.parts = parts
     app.state.caller_cache = CallerCache()
+    app.state.feed = Feed(parts.changes, parts.stream_limits, is_ending)
     problems.install(app)
     others = (record_types.router, directory.router, people.router, auth.router, metrics.router)
-    work = (trigger.router, processing.router, transcripts.router)
+    work = (trigger.router, processing.router, transcripts.router, events.router)
     routers = (
         *(*therapist_notes.routers, *therapist_histories.routers),
         *(*soap_notes.routers, *soap_histories.routers),
@@ -138,7 +145,7 @@ def openapi(app: FastAPI, cookie: str) -> dict[str, Any]:
         "cookieAuth": {"type": "apiKey", "in": "cookie", "name": cookie},
         "basicAuth": {"type": "http", "scheme": "basic"},
     }
-    for model in (Problem, Metadata):
+    for model in _UNNAMED:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         components["schemas"] |= schema.pop("$defs", {})
         components["schemas"][model.__name__] = schema

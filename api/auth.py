@@ -76,6 +76,20 @@ def cookie_name(parts: Parts) -> str:
 async def the_caller(request: Request) -> Caller:
     """Who asks. Raises 401, and LoginIsThrottled."""
     parts: Parts = request.app.state.parts
+    return await _the_caller(request, parts.browser_sessions.caller)
+
+
+async def the_listener(request: Request) -> Caller:
+    """Who listens: that a page is open somewhere is no use of a session. Raises as `the_caller`."""
+    parts: Parts = request.app.state.parts
+    return await _the_caller(request, parts.browser_sessions.listener)
+
+
+BySession = Callable[[str, datetime], Caller | None]
+
+
+async def _the_caller(request: Request, by_session: BySession) -> Caller:
+    parts: Parts = request.app.state.parts
     cache: CallerCache = request.app.state.caller_cache
     authorization = request.headers.get("authorization")
     credential = authorization or request.cookies.get(cookie_name(parts))
@@ -86,7 +100,7 @@ async def the_caller(request: Request) -> Caller:
     digest = sha256(credential.encode("utf-8", "surrogateescape")).digest()
     caller = cache.get(digest)
     if caller is None:
-        find = partial(_find, parts, authorization, credential)
+        find = partial(_find, parts, authorization, credential, by_session)
         caller = await cache.look_up(digest, find)
         if caller is None:
             raise BadRequest(401, "These credentials do not open anything, or no longer.")
@@ -94,12 +108,15 @@ async def the_caller(request: Request) -> Caller:
 
 
 TheCaller = Annotated[Caller, Depends(the_caller)]
+TheListener = Annotated[Caller, Depends(the_listener)]
 
 
-def _find(parts: Parts, authorization: str | None, credential: str) -> Caller | None:
+def _find(
+    parts: Parts, authorization: str | None, credential: str, by_session: BySession
+) -> Caller | None:
     if authorization:
         return _by_basic(parts, authorization)
-    return parts.browser_sessions.caller(credential, parts.clock())
+    return by_session(credential, parts.clock())
 
 
 def _by_basic(parts: Parts, authorization: str) -> Caller | None:

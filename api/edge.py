@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
 
-_WITH_SLASH: Final = ("/apis/", "/directory/", "/auth/")
+_WITH_SLASH: Final = ("/apis/", "/directory/", "/auth/", "/events/")
 _WITHOUT_SLASH: Final = frozenset({"/healthz/", "/readyz/", "/docs/", "/metrics/"})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS: Final = [
@@ -44,7 +44,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
-        if path.startswith(_WITH_SLASH) and not path.endswith("/"):
+        if not path.endswith("/") and f"{path}/".startswith(_WITH_SLASH):
             _go_to(scope, path + "/")
         elif path in _WITHOUT_SLASH:
             _go_to(scope, path.removesuffix("/"))

@@ -13,6 +13,7 @@ from ledger.accounts import Accounts
 from ledger.browser_sessions import BrowserSessions
 from ledger.keys import Keys
 from ledger.ledger import Ledger
+from projections.changes import Changes
 from projections.generations import Generations
 from projections.history import History
 from projections.notes import Notes
@@ -36,6 +37,22 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class StreamLimits:
+    """How many event streams there may be, and the times that they keep (docs/events.md).
+
+    `changes_kept` are a clinic's newest; who comes from further back reads pages of the ledger.
+    """
+
+    streams_max: int
+    streams_each_max: int
+    changes_kept: int = 2_000
+    poll_seconds: float = 0.05
+    keep_alive_seconds: float = 15.0
+    check_seconds: float = 45.0
+    life_seconds: float = 600.0
+
+
+@dataclass(frozen=True)
 class Parts:
     """Everything that a route may need; each takes what it uses."""
 
@@ -54,7 +71,9 @@ class Parts:
     generations: Generations
     draft_sources: DraftSources
     metrics: CollectorRegistry
+    changes: Changes
     limits: Limits
+    stream_limits: StreamLimits
     clock: Callable[[], datetime]
     is_ready: Callable[[], bool]
     is_https: bool

@@ -45,10 +45,27 @@ class BrowserSessions:
 
     def caller(self, cookie: str, at: datetime) -> Caller | None:
         """Whose session it is, None where it has ended. Use keeps it from idling out."""
-        clinic_id, _, token = cookie.partition(".")
-        if not clinic_id.isascii() or not clinic_id.isdigit() or len(clinic_id) > 15:
+        found = self._find(cookie, at)
+        if found is None:
             return None
-        key = (int(clinic_id), digest_of(token))
+        caller, used_at = found
+        if used_at < at - timedelta(seconds=TOUCH_SECONDS):
+            with self._datastore.get_connection() as conn:
+                conn.execute(
+                    "UPDATE ledger.login_sessions SET used_at = %s"
+                    " WHERE clinic_id = %s AND token_digest = %s",
+                    (at, *_key(cookie)),
+                )
+        return caller
+
+    def listener(self, cookie: str, at: datetime) -> Caller | None:
+        """The same, but nobody uses a session by listening: it idles out all the same."""
+        found = self._find(cookie, at)
+        return found[0] if found else None
+
+    def _find(self, cookie: str, at: datetime) -> tuple[Caller, datetime] | None:
+        if not _is_cookie(cookie):
+            return None
         times = (at - self._times.idle, at - self._times.absolute)
         with self._datastore.get_connection() as conn:
             row = (
@@ -58,28 +75,19 @@ class BrowserSessions:
                     " JOIN ledger.accounts a USING (clinic_id, account_id)"
                     " WHERE s.clinic_id = %s AND s.token_digest = %s AND s.used_at > %s"
                     " AND s.began_at > %s AND a.disabled_at IS NULL",
-                    (*key, *times),
+                    (*_key(cookie), *times),
                 )
                 .fetchone()
             )
-            if row is None:
-                return None
-            if row[3] < at - timedelta(seconds=TOUCH_SECONDS):
-                conn.execute(
-                    "UPDATE ledger.login_sessions SET used_at = %s"
-                    " WHERE clinic_id = %s AND token_digest = %s",
-                    (at, *key),
-                )
-        return Caller(row[0], row[1], Role(row[2]))
+        return (Caller(row[0], row[1], Role(row[2])), row[3]) if row else None
 
     def end(self, cookie: str) -> None:
         """The cookie opens nothing any more."""
-        clinic_id, _, token = cookie.partition(".")
-        if clinic_id.isascii() and clinic_id.isdigit() and len(clinic_id) <= 15:
+        if _is_cookie(cookie):
             with self._datastore.get_connection() as conn:
                 conn.execute(
                     "DELETE FROM ledger.login_sessions WHERE clinic_id = %s AND token_digest = %s",
-                    (int(clinic_id), digest_of(token)),
+                    _key(cookie),
                 )
 
     def forget_expired(self, at: datetime, claims_kept: timedelta) -> None:
@@ -93,3 +101,13 @@ class BrowserSessions:
                 "DELETE FROM ledger.login_failures WHERE last_at <= %s", (at - timedelta(days=1),)
             )
             conn.execute("DELETE FROM ledger.claims WHERE claimed_at <= %s", (at - claims_kept,))
+
+
+def _is_cookie(cookie: str) -> bool:
+    clinic_id = cookie.partition(".")[0]
+    return clinic_id.isascii() and clinic_id.isdigit() and len(clinic_id) <= 15
+
+
+def _key(cookie: str) -> tuple[int, bytes]:
+    clinic_id, _, token = cookie.partition(".")
+    return int(clinic_id), digest_of(token)

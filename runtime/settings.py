@@ -104,6 +104,12 @@ class Settings(BaseSettings):
     database_connections: int = Field(
         default=20, ge=5, le=500, description="Most connections to the database, for each process."
     )
+    streams_max: int = Field(
+        default=500, ge=1, description="Most event streams at a time, for each process."
+    )
+    streams_each_max: int = Field(
+        default=10, ge=1, description="Most event streams of one user at a time, for each process."
+    )
 
     @field_validator("database_url", "owner_database_url")
     @classmethod

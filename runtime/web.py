@@ -159,8 +159,12 @@ def _say_where(settings: Settings, system: System, listener: socket.socket, say:
 
 def _answer(system: System, listener: socket.socket) -> None:
     """Returns when a signal has ended it and the last request is answered."""
+
+    def is_ending() -> bool:
+        return server.should_exit
+
     config = uvicorn.Config(
-        create_app(system.parts),
+        create_app(system.parts, is_ending),
         loop="uvloop",
         http="httptools",
         ws="none",

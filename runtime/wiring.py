@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from api.parts import Limits, Parts
+from api.parts import Limits, Parts, StreamLimits
 from domain.value import Caller
 from ledger import schema
 from ledger.accounts import Accounts
@@ -17,6 +17,7 @@ from ledger.browser_sessions import BrowserSessions, SessionTimes
 from ledger.database import Datastore
 from ledger.keys import Keys
 from ledger.ledger import Ledger
+from projections.changes import Changes
 from projections.generations import Generations
 from projections.history import History
 from projections.notes import Notes
@@ -173,7 +174,9 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 generations=Generations(datastore),
                 draft_sources=DraftSources(datastore),
                 metrics=CollectorRegistry(),
+                changes=Changes(datastore),
                 limits=_limits(settings),
+                stream_limits=StreamLimits(settings.streams_max, settings.streams_each_max),
                 clock=_now,
                 is_ready=lambda: schema_version(datastore) == schema.VERSION,
                 is_https=settings.is_https,

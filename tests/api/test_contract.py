@@ -405,6 +405,8 @@ def test_a_path_answers_with_and_without_its_slash_and_never_by_a_redirect(
     document: Document, shared_clinic: Clinic
 ) -> None:
     for method, path, _ in _by_operation_id(document).values():
+        if path == "/events/":  # its answer does not end: tests/api/test_events.py asks for it
+            continue
         filled = path.replace("{id}", "999").replace("{digest}", "none")
         with_slash, without = filled.rstrip("/") + "/", filled.rstrip("/")
         answers = [

@@ -10,6 +10,7 @@ from urllib.error import HTTPError
 
 import psycopg
 import pytest
+from httpx2 import BasicAuth, Client
 
 from runtime import demo
 from runtime.embedded import ServerAddress, attach_or_start
@@ -106,6 +107,19 @@ class TestEnding:
             servers = postmaster_of(own), valkey_of(own)
             assert service.end(signal.SIGINT) == 0
         assert [gone(server) for server in servers] == [True, True]
+
+    def test_event_streams_do_not_hold_it_up(self, own: Path) -> None:
+        """Cut off after the time that answers are given, the stream would lack its end."""
+        log_in = BasicAuth("therapist", demo.PASSWORD)
+        with (
+            serving("--state", own) as service,
+            Client(base_url=service.url, auth=log_in, trust_env=False, timeout=60) as http,
+            http.stream("GET", "/events/") as answer,
+        ):
+            lines = answer.iter_lines()
+            assert next(lines).startswith("id: ")
+            assert service.end(signal.SIGTERM) == 0
+            assert not any(line.startswith("data") for line in lines)
 
     def test_killed_and_started_again(self, own: Path) -> None:
         with serving("--state", own) as service:

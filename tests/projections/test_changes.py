@@ -1,0 +1,111 @@
+"""The changes that may be told, held against what may be read; and how they are read."""
+
+from functools import partial
+from itertools import product
+from typing import Final
+
+import pytest
+
+from domain.relationship import PutRelationship
+from domain.value import PSYCHOTHERAPY, By, Kind, Role
+from ledger.ledger import Ledger
+from projections.changes import Changes, What, as_seen
+from projections.notes import Notes
+from tests.databases import Program
+from tests.samples import (
+    ALMA,
+    BRUNO,
+    CLARA,
+    CLINIC,
+    DAVID,
+    EVERYBODY,
+    PROGRESS,
+    caller,
+    create,
+    delete,
+    put_relationship,
+    save,
+)
+
+SOME: Final = list(
+    product([Kind.NOTE, Kind.SOAP_NOTE], [ALMA, BRUNO], [CLARA, DAVID], [PROGRESS, PSYCHOTHERAPY])
+)
+NEXT_TO_ALL: Final = 2**53
+
+
+@pytest.fixture
+def changes(program: Program) -> Changes:
+    """The reader of changes."""
+    return Changes(program.datastore)
+
+
+def _save(ledger: Ledger, number: int, kind: Kind, by: By, client: By, record_type: int) -> None:
+    command = create(note_id=number, by=by, therapist=by, client=client, record_type=record_type)
+    ledger.record(CLINIC, kind, number, command)
+
+
+def test_told_is_what_can_be_read(ledger: Ledger, notes: Notes, changes: Changes) -> None:
+    """To everybody, whoever treats whom: neither more nor less than the views show."""
+    for number, one in enumerate(SOME, 1):
+        _save(ledger, number, *one)
+    told = changes.page(CLINIC, 0, NEXT_TO_ALL).changes
+    assert len(told) == len(SOME)
+    pairs = list(product([ALMA, BRUNO], [CLARA, DAVID]))
+    for treats in product([False, True], repeat=len(pairs)):
+        for number, ((therapist, client), is_active) in enumerate(
+            zip(pairs, treats, strict=True), 1
+        ):
+            put = put_relationship(number, therapist, client, is_active=is_active)
+            ledger.record(CLINIC, Kind.RELATIONSHIP, number, put)
+        treated = changes.treatments(CLINIC).pairs
+        for who in EVERYBODY:
+            for kind in (Kind.NOTE, Kind.SOAP_NOTE):
+                shown = {note.note_id for note in notes.page(caller(who), kind, 0, 100)}
+                seen = [as_seen(caller(who), change, treated) for change in told]
+                assert {one.number for one in seen if one and one.about is kind} == shown
+
+
+def test_a_deletion_is_told_to_whom_the_note_was_open(ledger: Ledger, changes: Changes) -> None:
+    _save(ledger, 1, Kind.NOTE, ALMA, CLARA, PROGRESS)
+    ledger.record(CLINIC, Kind.NOTE, 1, delete())
+    [_, deleted] = changes.page(CLINIC, 0, NEXT_TO_ALL).changes
+    assert (deleted.what, deleted.therapist_user_id) == (What.DELETED, ALMA.user_id)
+    for who in EVERYBODY:
+        may = who == ALMA or who.role is Role.AUDITOR
+        assert bool(as_seen(caller(who), deleted, frozenset())) is may
+
+
+def test_two_relationships_of_a_pair_open_as_long_as_one_lasts(
+    ledger: Ledger, changes: Changes
+) -> None:
+    record = partial(ledger.record, CLINIC, Kind.RELATIONSHIP)
+    steps: list[tuple[PutRelationship, bool]] = [
+        (put_relationship(1), True),
+        (put_relationship(2), True),
+        (put_relationship(1, is_active=False), True),
+        (put_relationship(2, is_active=False), False),
+    ]
+    for command, is_open in steps:
+        record(command.therapist_client_id, command)
+        pairs = changes.treatments(CLINIC).pairs
+        assert ((ALMA.user_id, CLARA.user_id) in pairs) is is_open
+
+
+def test_a_page_ends_where_it_is_told_to(ledger: Ledger, changes: Changes) -> None:
+    _save(ledger, 1, Kind.NOTE, ALMA, CLARA, PROGRESS)
+    for n in range(4):
+        ledger.record(CLINIC, Kind.NOTE, 1, save(f"version {n}"))
+    ledger.record(CLINIC, Kind.RELATIONSHIP, 1, put_relationship(1))
+    page = changes.page(CLINIC, 1, 3)
+    assert ([one.position for one in page.changes], page.position) == ([2, 3], 3)
+    assert not page.has_relationships
+    page = changes.page(CLINIC, 4, 6)
+    assert ([one.version for one in page.changes], page.position) == ([5], 6)
+    assert page.has_relationships
+
+
+def test_long_words_and_many_files_do_not_matter(ledger: Ledger, changes: Changes) -> None:
+    long = create("x" * 1_000_000, new_files=())
+    ledger.record(CLINIC, Kind.NOTE, 1, long)
+    [change] = changes.page(CLINIC, 0, NEXT_TO_ALL).changes
+    assert (change.what, change.number, change.version) == (What.DRAFTED, 1, 1)
