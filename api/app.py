@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -38,6 +39,14 @@ JSON_BYTES_PER_BYTE: Final = 6
 """A character may come as an escape: six bytes for one."""
 ENVELOPE_BYTES: Final = 65_536
 FILE_HEADER_BYTES: Final = 4_096
+
+
+class Health(BaseModel):
+    """That the process answers, what its readers of files are kept from, and if they read pictures."""
+
+    status: str
+    isolation: str
+    has_ocr: bool
 
 
 def create_app(parts: Parts) -> ASGIApp:
@@ -87,9 +96,11 @@ def files_bytes_max(limits: Limits) -> int:
 
 def _add_health(app: FastAPI) -> None:
     @app.get("/healthz", operation_id="healthz", tags=["health"])
-    async def healthz() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "ok"}
+    def healthz(parts: TheParts) -> Health:
+        """The process answers. Says how far the readers of files are confined here."""
+        return Health(
+            status="ok", isolation=parts.documents.confinement(), has_ocr=parts.documents.has_ocr
+        )
 
     @app.get("/readyz", operation_id="readyz", tags=["health"], responses=problems.documented(503))
     def readyz(parts: TheParts) -> Response:

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from domain.value import Caller
+from handlers.documents import Documents
 from ledger.accounts import Accounts
 from ledger.browser_sessions import BrowserSessions
 from ledger.keys import Keys
@@ -54,6 +55,7 @@ class Parts:
     generations: Generations
     draft_sources: DraftSources
     metrics: CollectorRegistry
+    documents: Documents
     limits: Limits
     clock: Callable[[], datetime]
     is_ready: Callable[[], bool]

@@ -119,6 +119,13 @@ class Documents:
         """How far children are confined here. The first to ask waits for a trial."""
         return self._ready()[1]
 
+    def confinement(self) -> str:
+        """The same in a sentence, for who looks after the service."""
+        try:
+            return self.isolation.sentence
+        except ReadersDoNotStartError as error:
+            return str(error.__doc__)
+
     def read(self, content: bytes) -> Read:
         """One file's text. Raises FileIsUnreadableError, ReadersAreBusyError."""
         [found] = self.read_all([content])

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from api.parts import Limits, Parts
 from domain.value import Caller
+from handlers.documents import DocumentLimits, Documents, find_tesseract
 from ledger import schema
 from ledger.accounts import Accounts
 from ledger.appender import Appender
@@ -147,6 +148,8 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
         appender = Appender(datastore, [view.write for view in VIEWS])
         appender.start()
         stack.callback(appender.stop)
+        documents = build_documents(settings)
+        stack.callback(documents.close)
         ledger = Ledger(datastore, keys, appender)
         note_rows = NoteRows(datastore, ledger)
         times = SessionTimes(
@@ -173,6 +176,7 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 generations=Generations(datastore),
                 draft_sources=DraftSources(datastore),
                 metrics=CollectorRegistry(),
+                documents=documents,
                 limits=_limits(settings),
                 clock=_now,
                 is_ready=lambda: schema_version(datastore) == schema.VERSION,
@@ -180,6 +184,12 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 anonymous=_anonymous(settings),
             ),
         )
+
+
+def build_documents(settings: Settings) -> Documents:
+    """What reads uploaded files; starts nothing until the first one comes."""
+    limits = DocumentLimits(settings.document_seconds_max, settings.document_text_bytes_max)
+    return Documents(limits, find_tesseract())
 
 
 def _limits(settings: Settings) -> Limits:
