@@ -96,10 +96,10 @@ def files_bytes_max(limits: Limits) -> int:
 
 def _add_health(app: FastAPI) -> None:
     @app.get("/healthz", operation_id="healthz", tags=["health"])
-    def healthz(parts: TheParts) -> Health:
+    async def healthz(parts: TheParts) -> Health:
         """The process answers. Says how far the readers of files are confined here."""
         return Health(
-            status="ok", isolation=parts.documents.confinement(), has_ocr=parts.documents.has_ocr
+            status="ok", isolation=parts.documents.confinement, has_ocr=parts.documents.has_ocr
         )
 
     @app.get("/readyz", operation_id="readyz", tags=["health"], responses=problems.documented(503))

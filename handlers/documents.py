@@ -26,6 +26,7 @@ MEMORY_BYTES_MAX: Final = 1024 * MIB
 UNPACKED_BYTES_MAX: Final = 64 * MIB
 PAGES_MAX: Final = 2_000
 WAIT_SECONDS_MAX: Final = 60.0
+NOT_TRIED: Final = "not tried yet"
 _ANSWER_SPARE_BYTES: Final = 65_536
 _TRIAL_SECONDS_MAX: Final = 20
 
@@ -104,6 +105,7 @@ class Documents:
         self._pool = ThreadPoolExecutor(limits.at_once, thread_name_prefix="documents")
         self._lock = Lock()
         self._tried: tuple[Sandbox, Isolation] | None = None
+        self._confinement = NOT_TRIED
 
     def close(self) -> None:
         """Kill what runs and let go of the threads."""
@@ -126,12 +128,14 @@ class Documents:
         """How far children are confined here. The first to ask waits for a trial."""
         return self._ready()[1]
 
+    @property
     def confinement(self) -> str:
-        """The same in a sentence, for who looks after the service."""
-        try:
-            return self.isolation.sentence
-        except ReadersDoNotStartError as error:
-            return str(error.__doc__)
+        """The same in a sentence, for who looks after the service; never waits for the trial."""
+        return self._confinement
+
+    def try_soon(self) -> None:
+        """Make the trial now, beside what else is done: the first file need not wait for it."""
+        self._pool.submit(self._ready)
 
     def read(self, content: bytes) -> Read:
         """One file's text. Raises FileIsUnreadableError, ReadersAreBusyError."""
@@ -192,7 +196,9 @@ class Documents:
         )
         for way in ways():
             if isolation := tried(way, limits):
+                self._confinement = isolation.sentence
                 return Sandbox(limits, way), isolation
+        self._confinement = str(ReadersDoNotStartError.__doc__)
         raise ReadersDoNotStartError
 
 

@@ -150,7 +150,8 @@ def test_a_name_is_a_name(clinic: Clinic, name: str) -> None:
 
 
 def test_the_health_page_says_how_readers_are_confined(clinic: Clinic) -> None:
+    isolation = clinic.parts.documents.isolation
     health = clinic.http.get("/healthz").json()
     assert health["status"] == "ok"
-    assert health["isolation"] == clinic.parts.documents.isolation.sentence
+    assert health["isolation"] == isolation.sentence
     assert health["has_ocr"] is clinic.parts.documents.has_ocr
