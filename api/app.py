@@ -46,6 +46,14 @@ ENVELOPE_BYTES: Final = 65_536
 FILE_HEADER_BYTES: Final = 4_096
 
 
+class Health(BaseModel):
+    """That the process answers, what its readers of files are kept from, and if they read pictures."""
+
+    status: str
+    isolation: str
+    has_ocr: bool
+
+
 def create_app(parts: Parts, is_ending: Callable[[], bool] = lambda: False) -> ASGIApp:
     """The application on these parts; `is_ending` tells when nobody shall be kept any longer."""
     app = FastAPI(
@@ -94,9 +102,11 @@ def files_bytes_max(limits: Limits) -> int:
 
 def _add_health(app: FastAPI) -> None:
     @app.get("/healthz", operation_id="healthz", tags=["health"])
-    async def healthz() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "ok"}
+    async def healthz(parts: TheParts) -> Health:
+        """The process answers. Says how far the readers of files are confined here."""
+        return Health(
+            status="ok", isolation=parts.documents.confinement, has_ocr=parts.documents.has_ocr
+        )
 
     @app.get("/readyz", operation_id="readyz", tags=["health"], responses=problems.documented(503))
     def readyz(parts: TheParts) -> Response:

@@ -1,5 +1,6 @@
-"""The multipart form of a save: one part `metadata`, any number of parts `files`."""
+"""The multipart form of a save: a part `metadata`, maybe `on_unreadable`, any number of `files`."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import Depends, Request
@@ -13,8 +14,15 @@ from api.problems import BadRequest, field_name
 from api.therapist_note_shapes import Metadata
 
 NAME_CHARS_MAX: Final = 255
-DEFAULT_MEDIA_TYPE: Final = "application/octet-stream"
-_PARTS: Final = {"metadata", "files"}
+_PARTS: Final = {"metadata", "on_unreadable", "files"}
+
+
+class OnUnreadable(StrEnum):
+    """What becomes of a save with a file that cannot be read."""
+
+    REFUSE = "refuse"
+    KEEP = "keep"
+
 
 OPENAPI: Final[dict[str, Any]] = {
     "requestBody": {
@@ -27,6 +35,11 @@ OPENAPI: Final[dict[str, Any]] = {
                     "additionalProperties": False,
                     "properties": {
                         "metadata": {"$ref": "#/components/schemas/Metadata"},
+                        "on_unreadable": {
+                            "type": "string",
+                            "enum": [choice.value for choice in OnUnreadable],
+                            "default": OnUnreadable.REFUSE.value,
+                        },
                         "files": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
@@ -41,10 +54,9 @@ OPENAPI: Final[dict[str, Any]] = {
 
 
 class GivenFile(NamedTuple):
-    """An uploaded file, whole."""
+    """An uploaded file, whole. What type it was declared to be is not asked: its content shows it."""
 
     name: str
-    media_type: str
     content: bytes
 
 
@@ -53,6 +65,7 @@ class NoteForm(NamedTuple):
 
     metadata: Metadata
     files: tuple[GivenFile, ...]
+    on_unreadable: OnUnreadable
 
 
 class _Parser(MultiPartParser):
@@ -114,7 +127,7 @@ async def _read(parts: Parts, form: FormData) -> NoteForm:
     if len(metadata) != 1 or not isinstance(metadata[0], str):
         raise BadRequest(422, "There is one text part metadata.", "metadata")
     files = [await _file(parts, part) for part in form.getlist("files")]
-    return NoteForm(_metadata(metadata[0]), tuple(files))
+    return NoteForm(_metadata(metadata[0]), tuple(files), _on_unreadable(form))
 
 
 TheForm = Annotated[NoteForm, Depends(the_form)]
@@ -139,7 +152,15 @@ async def _file(parts: Parts, part: UploadFile | str) -> GivenFile:
     name = checked_text(parts, part.filename or "", "files")
     if "\0" in name or len(name) > NAME_CHARS_MAX:
         raise BadRequest(422, f"A file's name has at most {NAME_CHARS_MAX} characters.", "files")
-    return GivenFile(name, part.content_type or DEFAULT_MEDIA_TYPE, await part.read())
+    return GivenFile(name, await part.read())
+
+
+def _on_unreadable(form: FormData) -> OnUnreadable:
+    said = form.getlist("on_unreadable") or [OnUnreadable.REFUSE]
+    choices = {choice.value: choice for choice in OnUnreadable}
+    if len(said) != 1 or said[0] not in choices:
+        raise BadRequest(422, f"This is one of: {', '.join(choices)}.", "on_unreadable")
+    return choices[str(said[0])]
 
 
 def _metadata(text: str) -> Metadata:

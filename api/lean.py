@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, fail_after
 from anyio.to_thread import run_sync
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -21,21 +21,28 @@ from api.auth import the_caller
 from api.given import idempotency_key, if_version
 from api.parts import Parts
 from api.problems import BadRequest
+from handlers.documents import ReadersAreBusyError
 
 LOOK_UPS_AT_ONCE: Final = 8
 """They all want the one interpreter: more of them at a time only take it from each other."""
 SAVES_AT_ONCE: Final = 64
 """They mostly wait for their transaction; the more wait together, the less each costs."""
 
+SLOW_AT_ONCE: Final = 16
+"""Saves with files: a few wait for their files to be read, the others before that."""
+TURN_SECONDS_MAX: Final = 60
+
+IsSlow = Callable[[Mapping[str, Any]], bool]
 Given = Callable[[Request, Parts], Awaitable[Mapping[str, Any]]]
 
 
-def lean(given: Given, at_once: int) -> type[APIRoute]:
+def lean(given: Given, at_once: int, is_slow: IsSlow | None = None) -> type[APIRoute]:
     """A class of routes whose endpoints take `parts`, `caller` and what `given` reads.
 
-    `at_once` of them run at a time, each in a thread; the others wait.
+    `at_once` of them run at a time, each in a thread; the others wait. Slow ones wait apart, so that
+    they hold nobody else up. Raises ReadersAreBusyError where one of them has waited too long.
     """
-    threads = CapacityLimiter(at_once)
+    threads, slow = CapacityLimiter(at_once), CapacityLimiter(SLOW_AT_ONCE)
 
     class LeanRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -46,12 +53,27 @@ def lean(given: Given, at_once: int) -> type[APIRoute]:
                 caller = await the_caller(request)
                 arguments = await given(request, parts)
                 call = partial(endpoint, parts=parts, caller=caller, **arguments)
+                if is_slow and is_slow(arguments):
+                    return await _in_turn(call, slow)
                 answer: Response = await run_sync(call, limiter=threads)
                 return answer
 
             return handle
 
     return LeanRoute
+
+
+async def _in_turn(call: Callable[[], Response], slow: CapacityLimiter) -> Response:
+    turn = object()
+    try:
+        with fail_after(TURN_SECONDS_MAX):
+            await slow.acquire_on_behalf_of(turn)
+    except TimeoutError:
+        raise ReadersAreBusyError from None
+    try:
+        return await run_sync(call, limiter=CapacityLimiter(1))
+    finally:
+        slow.release_on_behalf_of(turn)
 
 
 Body = TypeVar("Body", bound=BaseModel)

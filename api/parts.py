@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from domain.value import Caller
+from handlers.documents import Documents
 from ledger.accounts import Accounts
 from ledger.browser_sessions import BrowserSessions
 from ledger.keys import Keys
@@ -72,6 +73,7 @@ class Parts:
     draft_sources: DraftSources
     metrics: CollectorRegistry
     changes: Changes
+    documents: Documents
     limits: Limits
     stream_limits: StreamLimits
     clock: Callable[[], datetime]

@@ -1,6 +1,7 @@
 """Every error as a problem document (RFC 9457): status, a sentence, and the fields that are wrong.
 
-No problem quotes what was sent: words about a person do not come back in an error.
+No problem quotes what was sent: words about a person do not come back in an error. Only files that
+cannot be read are called by their names.
 """
 
 import logging
@@ -17,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from domain import refusals
 from domain.refusals import Refused
+from handlers.documents import ReadersAreBusyError
 from ledger.accounts import LoginIsThrottled
 from ledger.appender import AppenderIsStoppedError
 from ledger.database import UNREACHABLE
@@ -94,6 +96,18 @@ class BadRequest(Exception):
         super().__init__(detail)
 
 
+class FilesAreUnreadable(Exception):
+    """There are files that cannot be read; nothing was saved.
+
+    Each one's name stands in the answer, so that its sender can tell which; it is no part of the
+    exception's text, which may come into a log.
+    """
+
+    def __init__(self, errors: list[FieldProblem]) -> None:
+        self.errors = errors
+        super().__init__(f"{len(errors)} files")
+
+
 def problem(
     status: int,
     detail: str,
@@ -119,6 +133,8 @@ def install(app: FastAPI) -> None:
     """Answer every exception of ours, and every other, with a problem document."""
     app.exception_handler(Refused)(_refused)
     app.exception_handler(BadRequest)(_bad_request)
+    app.exception_handler(FilesAreUnreadable)(_unreadable)
+    app.exception_handler(ReadersAreBusyError)(_busy)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(LoginIsThrottled)(_throttled)
@@ -157,6 +173,12 @@ async def _bad_request(request: Request, bad: Exception) -> Response:
     errors = [FieldProblem(field=bad.field, detail=bad.detail)] if bad.field else []
     headers = {"WWW-Authenticate": CHALLENGE} if bad.status == 401 else {}
     return problem(bad.status, bad.detail, errors, headers=headers)
+
+
+async def _unreadable(request: Request, unreadable: Exception) -> Response:
+    assert isinstance(unreadable, FilesAreUnreadable)
+    sentence = "There are files that cannot be read; nothing was saved."
+    return problem(422, sentence, unreadable.errors, _dashed(FilesAreUnreadable.__name__))
 
 
 async def _invalid(request: Request, invalid: Exception) -> Response:
@@ -225,6 +247,11 @@ async def _throttled(request: Request, error: Exception) -> Response:
 
 async def _stopping(request: Request, error: Exception) -> Response:
     return problem(503, "The service is stopping; nothing was saved.", headers={"Retry-After": "5"})
+
+
+async def _busy(request: Request, error: Exception) -> Response:
+    retry = {"Retry-After": "30"}
+    return problem(503, "Too many files wait to be read; nothing was saved.", headers=retry)
 
 
 async def _unreachable(request: Request, error: Exception) -> Response:

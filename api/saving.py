@@ -2,21 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import Request, Response
 
-from api.forms import GivenFile
 from api.given import checked_text, etag, link_next, read_cursor
 from api.parts import Parts
 from domain.access import reads_notes
-from domain.note import AmendEntry, DeleteNote, NewFile, WithdrawEntry
+from domain.note import AmendEntry, DeleteNote, WithdrawEntry
 from domain.note_facts import File
 from domain.refusals import EntryIsUnknown, NoteIsUnknown, NotPermitted, SubjectIsFixed
-from domain.value import PSYCHOTHERAPY, By, Caller, KeyScope, Kind, Subject
-from ledger.entry import Attachment
+from domain.value import By, Caller, Kind
 from ledger.ledger import Recorded
 from projections.history import HistoryEntry
 from projections.notes import CurrentNote
@@ -111,27 +108,6 @@ def signers_name(parts: Parts, caller: Caller, is_approved: bool | None) -> str 
         return None
     person = parts.people.find(caller, caller.user_id)
     return person.full_name if person else None
-
-
-def sealed_files(
-    parts: Parts, caller: Caller, client_user_id: int, record_type: int, files: Sequence[GivenFile]
-) -> tuple[tuple[NewFile, ...], list[Attachment]]:
-    """The files for the draft to name, and their sealed bytes for the ledger to keep."""
-    scope = KeyScope.PSYCHOTHERAPY if record_type == PSYCHOTHERAPY else KeyScope.GENERAL
-    new_files, attachments = [], []
-    for name, media_type, content in files:
-        attachment = parts.ledger.seal_file(
-            caller.clinic_id, Subject(client_user_id, scope), content
-        )
-        file = File(
-            name=name,
-            media_type=media_type,
-            size=len(content),
-            sha256=sha256(content).hexdigest(),
-        )
-        new_files.append(NewFile(file=file, digest=attachment.digest))
-        attachments.append(attachment)
-    return tuple(new_files), attachments
 
 
 def delete(

@@ -103,12 +103,19 @@ class HistoryByType(BaseModel):
 
 
 class FileContent(BaseModel):
-    """An attached file. `url` answers with its bytes."""
+    """An attached file, and what was read of it. `url` answers with its bytes.
+
+    `warnings` say what a reader of `text` should know; where there is no text, `unread` says why.
+    """
 
     name: str
     media_type: str
     size: int
     sha256: str
+    pages: int | None
+    text: str | None
+    warnings: list[str]
+    unread: str | None
     url: str
 
 

@@ -1,5 +1,6 @@
 """Therapist notes: operations 1 to 5 and 11 to 15 of the contract, and the bytes of their files."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request, Response
@@ -8,6 +9,7 @@ from pydantic import TypeAdapter
 from api import saving
 from api import therapist_note_shapes as shapes
 from api.auth import TheCaller
+from api.files import read_files, sealed_files
 from api.forms import OPENAPI, NoteForm, TheForm, the_form
 from api.given import (
     Cursor,
@@ -40,11 +42,17 @@ async def _form(request: Request, parts: Parts) -> dict[str, Any]:
     return {"form": await the_form(request, parts), **await save_headers(request)}
 
 
+def _has_files(said: Mapping[str, Any]) -> bool:
+    return bool(said["form"].files)
+
+
 router = APIRouter(prefix=BASE, tags=["therapist-notes"])
 look_ups = APIRouter(
     prefix=BASE, tags=["therapist-notes"], route_class=lean(look_up, LOOK_UPS_AT_ONCE)
 )
-saves = APIRouter(prefix=BASE, tags=["therapist-notes"], route_class=lean(_form, SAVES_AT_ONCE))
+saves = APIRouter(
+    prefix=BASE, tags=["therapist-notes"], route_class=lean(_form, SAVES_AT_ONCE, _has_files)
+)
 routers = (look_ups, saves, router)
 
 
@@ -210,15 +218,17 @@ def _save_form(
         include={"client_user_id", "therapist_user_id", "therapist_client_id", "record_type"}
     )
     session = metadata.therapist_session_id
-    # What is wrong is refused before a file is sealed: sealing makes a key for whom it is about.
+    # What is wrong is refused before a file is read, which takes its time, and before one is sealed,
+    # which makes a key for whom it is about.
     if metadata.id is not None:
         note = saving.find(parts, caller, Kind.NOTE, metadata.id)
         saving.refuse_other_ids(whose, note)
         saving.check_session(parts, caller, note, session)
     else:
         parts.references.check(caller, therapist_session_id=session, **whose)
-    new_files, attachments = saving.sealed_files(
-        parts, caller, metadata.client_user_id, metadata.record_type, form.files
+    files = read_files(parts, form.files, form.on_unreadable)
+    new_files, attachments = sealed_files(
+        parts, caller, metadata.client_user_id, metadata.record_type, form.files, files
     )
     draft = Draft(
         text=text,
@@ -246,8 +256,8 @@ def _save_form(
 
 def _whole(form: NoteForm) -> bytes:
     """The request in one form, whatever boundary its parts came with."""
-    files = [b"\0".join((f.name.encode(), f.media_type.encode(), f.content)) for f in form.files]
-    return b"\0\0".join((form.metadata.model_dump_json().encode(), *files))
+    said = (form.metadata.model_dump_json().encode(), form.on_unreadable.encode())
+    return b"\0\0".join((*said, *(b"\0".join((f.name.encode(), f.content)) for f in form.files)))
 
 
 @router.get(

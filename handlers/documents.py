@@ -8,12 +8,14 @@ import compileall
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from handlers import formats
 from handlers.formats.outcome import UNKNOWN, Bounds, Unreadable
@@ -24,6 +26,7 @@ MEMORY_BYTES_MAX: Final = 1024 * MIB
 UNPACKED_BYTES_MAX: Final = 64 * MIB
 PAGES_MAX: Final = 2_000
 WAIT_SECONDS_MAX: Final = 60.0
+NOT_TRIED: Final = "not tried yet"
 _ANSWER_SPARE_BYTES: Final = 65_536
 _TRIAL_SECONDS_MAX: Final = 20
 
@@ -102,6 +105,7 @@ class Documents:
         self._pool = ThreadPoolExecutor(limits.at_once, thread_name_prefix="documents")
         self._lock = Lock()
         self._tried: tuple[Sandbox, Isolation] | None = None
+        self._confinement = NOT_TRIED
 
     def close(self) -> None:
         """Kill what runs and let go of the threads."""
@@ -115,9 +119,23 @@ class Documents:
         return self._tesseract is not None
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a file is being read."""
+        return self._tried is not None and self._tried[0].is_busy
+
+    @property
     def isolation(self) -> Isolation:
         """How far children are confined here. The first to ask waits for a trial."""
         return self._ready()[1]
+
+    @property
+    def confinement(self) -> str:
+        """The same in a sentence, for who looks after the service; never waits for the trial."""
+        return self._confinement
+
+    def try_soon(self) -> None:
+        """Make the trial now, beside what else is done: the first file need not wait for it."""
+        self._pool.submit(self._ready)
 
     def read(self, content: bytes) -> Read:
         """One file's text. Raises FileIsUnreadableError, ReadersAreBusyError."""
@@ -155,7 +173,7 @@ class Documents:
         end, answer = sandbox.run(task, content)
         match end:
             case End.ANSWERED:
-                return _found(answer)
+                return understood(answer)
             case End.TOO_LONG:
                 return Unread(UNKNOWN, Unreadable.TOO_LONG)
             case End.TOO_MUCH | End.BROKEN:
@@ -178,7 +196,9 @@ class Documents:
         )
         for way in ways():
             if isolation := tried(way, limits):
+                self._confinement = isolation.sentence
                 return Sandbox(limits, way), isolation
+        self._confinement = str(ReadersDoNotStartError.__doc__)
         raise ReadersDoNotStartError
 
 
@@ -202,19 +222,24 @@ def find_tesseract() -> str | None:
     return shutil.which("tesseract")
 
 
-def _found(answer: bytes) -> Read | Unread:
-    """What the child says. It may have been taken over: nothing that it says is more than text."""
+class _Said(BaseModel):
+    """A child's answer."""
+
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
+
+    media_type: Annotated[str, Field(max_length=100)]
+    unreadable: str | None = None
+    pages: Annotated[int, Field(ge=1, le=PAGES_MAX)] | None = None
+    text: str = ""
+    warnings: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=20)
+
+
+def understood(answer: bytes) -> Read | Unread:
+    """What a child says. It may have been taken over: nothing that it says is more than text."""
     try:
-        said = json.loads(answer)
-        if "unreadable" in said:
-            return Unread(str(said["media_type"]), Unreadable[said["unreadable"]])
-        pages = None if said["pages"] is None else int(said["pages"])
-        return Read(str(said["media_type"]), pages, str(said["text"]), tuple(_sentences(said)))
-    except (ValueError, KeyError, TypeError):
+        said = _Said.model_validate_json(answer)
+        if said.unreadable:
+            return Unread(said.media_type, Unreadable[said.unreadable])
+    except (ValidationError, KeyError):
         return Unread(UNKNOWN, Unreadable.BROKE_ITS_READER)
-
-
-def _sentences(said: dict[str, object]) -> Iterator[str]:
-    warnings = said["warnings"]
-    if isinstance(warnings, list):
-        yield from map(str, warnings)
+    return Read(said.media_type, said.pages, said.text, tuple(said.warnings))

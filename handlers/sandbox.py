@@ -89,6 +89,11 @@ class Sandbox:
             for child in self._running:
                 _kill(child)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a child runs."""
+        return bool(self._running)
+
     def run(self, task: Task, content: bytes) -> tuple[End, bytes]:
         """One child, from its start to its end, whatever happens to either of us meanwhile."""
         deadline = time.monotonic() + self.limits.seconds_max

@@ -12,6 +12,7 @@ from runtime.checks import (
     database_findings,
     settings_findings,
 )
+from runtime.document_checks import document_findings
 from runtime.embedded import EmbeddedServerError
 from runtime.key_file import key_findings
 from runtime.settings import Settings
@@ -19,7 +20,7 @@ from runtime.wiring import NothingIsHereError, attached_broker, attached_databas
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Settings, database, schema, rights, key file and broker, in this order."""
+    """Settings, database, schema, rights, key file, broker and the reading of files, in this order."""
     yield from settings_findings(settings)
     try:
         with attached_database(settings) as address:
@@ -33,6 +34,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.WRONG, "database", str(error))
         return
     yield from _broker_findings(settings)
+    yield from document_findings(settings)
 
 
 def _broker_findings(settings: Settings) -> Iterator[Finding]:

@@ -95,6 +95,14 @@ class Settings(BaseSettings):
         default=10 * 1024 * 1024, ge=1, description="Largest uploaded file, in bytes."
     )
     files_max: int = Field(default=20, ge=1, description="Most files in one save.")
+    document_seconds_max: int = Field(
+        default=30, ge=1, le=600, description="Seconds that reading one file's text may take."
+    )
+    document_text_bytes_max: int = Field(
+        default=1024 * 1024,
+        ge=1,
+        description="Longest text that is kept of one file, in bytes of UTF-8; what is longer is cut off.",
+    )
     page_entries: int = Field(
         default=100,
         ge=1,

@@ -57,6 +57,7 @@ def serve(settings: Settings, say: Say) -> None:
             owner.lay(address.owner_url, lambda _: None)
         require_ready(address.app_url)
         with wiring.build(settings, address.app_url) as system:
+            system.parts.documents.try_soon()
             _seed(settings, system)
             with closing(_listen(settings)) as listener:
                 _say_where(settings, system, listener, say)

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from api.parts import Limits, Parts, StreamLimits
 from domain.value import Caller
+from handlers.documents import DocumentLimits, Documents, find_tesseract
 from ledger import schema
 from ledger.accounts import Accounts
 from ledger.appender import Appender
@@ -148,6 +149,8 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
         appender = Appender(datastore, [view.write for view in VIEWS])
         appender.start()
         stack.callback(appender.stop)
+        documents = build_documents(settings)
+        stack.callback(documents.close)
         ledger = Ledger(datastore, keys, appender)
         note_rows = NoteRows(datastore, ledger)
         times = SessionTimes(
@@ -175,6 +178,7 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 draft_sources=DraftSources(datastore),
                 metrics=CollectorRegistry(),
                 changes=Changes(datastore),
+                documents=documents,
                 limits=_limits(settings),
                 stream_limits=StreamLimits(settings.streams_max, settings.streams_each_max),
                 clock=_now,
@@ -183,6 +187,12 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 anonymous=_anonymous(settings),
             ),
         )
+
+
+def build_documents(settings: Settings) -> Documents:
+    """What reads uploaded files; starts nothing until the first one comes."""
+    limits = DocumentLimits(settings.document_seconds_max, settings.document_text_bytes_max)
+    return Documents(limits, find_tesseract())
 
 
 def _limits(settings: Settings) -> Limits:

@@ -69,11 +69,15 @@ class Package:
             remove_pis=True,
         )
         try:
-            return etree.fromstring(content, parser)
+            root = etree.fromstring(content, parser)
         except etree.XMLSyntaxError as error:
             # The parser's own bound on depth; its sentence quotes names, ours does not.
             is_deep = "depth" in str(error) or "nesting" in str(error)
             raise CannotRead(Unreadable.TOO_DEEP if is_deep else Unreadable.DAMAGED) from None
+        declared = root.getroottree().docinfo.internalDTD
+        if declared is not None and next(declared.iterentities(), None) is not None:
+            raise CannotRead(Unreadable.DAMAGED)  # neither format has any: no program writes such
+        return root
 
     def has_encrypted_parts(self) -> bool:
         """Whether some entry is encrypted by the zip's own means."""

@@ -30,6 +30,7 @@ def read_pdf(content: bytes, bounds: Bounds) -> Found:
     """Page by page, the fields of forms included. Raises CannotRead."""
     try:
         document = pdfium.PdfDocument(content)
+        document.init_forms()  # draws the fields whose values stand there undrawn
     except pdfium.PdfiumError as error:
         is_encrypted = error.err_code in {c.FPDF_ERR_PASSWORD, c.FPDF_ERR_SECURITY}
         raise CannotRead(Unreadable.ENCRYPTED if is_encrypted else Unreadable.DAMAGED) from None

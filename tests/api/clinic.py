@@ -106,11 +106,16 @@ class Door:
         return self.ask("DELETE", path, **said)
 
     def post_form(
-        self, metadata: object, files: Sequence[tuple[str, bytes]] = (), **said: Any
+        self,
+        metadata: object,
+        files: Sequence[tuple[str, bytes]] = (),
+        on_unreadable: str | None = None,
+        **said: Any,
     ) -> Response:
         """Operation 12. Metadata that is not text yet goes as its JSON text."""
         text = metadata if isinstance(metadata, str | bytes) else json.dumps(metadata)
         parts: list[tuple[str, Any]] = [("metadata", (None, text))]
+        parts += [("on_unreadable", (None, on_unreadable))] if on_unreadable is not None else []
         parts += [("files", (name, content, "text/plain")) for name, content in files]
         return self.ask("POST", "/recordtype/", files=parts, **said)
 
@@ -119,10 +124,12 @@ class Door:
         text: object = "slept well",
         files: Sequence[tuple[str, bytes]] = (),
         headers: dict[str, str] | None = None,
+        on_unreadable: str | None = None,
         **said: Any,
     ) -> dict[str, Any]:
         """A note of Alma's about Clara that is expected to be saved: its long form."""
-        return _saved(self.post_form(note(text, **said), files, headers=headers))
+        answer = self.post_form(note(text, **said), files, on_unreadable, headers=headers)
+        return _saved(answer)
 
     def save_soap(
         self, text: object = "S: slept well", headers: dict[str, str] | None = None, **said: Any

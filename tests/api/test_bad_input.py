@@ -572,7 +572,9 @@ FORMS: Final = {
     "another text part": Form([METADATA, ("canary part", (None, "x"))], 422, "body"),
     "another file part": Form([METADATA, ("file", ("a.txt", b"canary"))], 422, "file"),
     "files as text": Form([METADATA, ("files", (None, "canary"))], 422, "files"),
-    "too many text parts": Form([METADATA, ("a", (None, "x")), ("b", (None, "x"))], 400, "body"),
+    "too many text parts": Form([METADATA, *((name, (None, "x")) for name in "abc")], 400, "body"),
+    "another choice": Form([METADATA, ("on_unreadable", (None, "canary"))], 422, "on_unreadable"),
+    "two choices": Form([METADATA, *[("on_unreadable", (None, "keep"))] * 2], 422, "on_unreadable"),
     "too long a name": Form([METADATA, ("files", ("canary" * 50, b"x"))], 422, "files"),
 }
 

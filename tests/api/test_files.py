@@ -8,7 +8,7 @@ import pytest
 from domain.value import PSYCHOTHERAPY
 from tests.api.clinic import Clinic, note, put
 
-LETTER = b"Dear colleague, \x00\xff\r\n--boundary--"
+LETTER = b"Dear colleague, \xe9\r\n--boundary--"
 
 
 def test_a_file_goes_up_and_comes_down_again(clinic: Clinic) -> None:
@@ -20,6 +20,10 @@ def test_a_file_goes_up_and_comes_down_again(clinic: Clinic) -> None:
         "media_type": "text/plain",
         "size": len(LETTER),
         "sha256": sha256(LETTER).hexdigest(),
+        "pages": None,
+        "text": "Dear colleague, é\n--boundary--",
+        "warnings": [],
+        "unread": None,
         "url": described["url"],
     }
     answer = clinic.alma.get(described["url"])
@@ -28,7 +32,7 @@ def test_a_file_goes_up_and_comes_down_again(clinic: Clinic) -> None:
 
 
 def test_a_file_is_kept_not_shown(clinic: Clinic) -> None:
-    page = b"<script>alert(1)</script>"
+    page = b"<p>words</p><script>alert(1)</script>"
     saved = clinic.alma.save_note(files=[("page.html", page)])
     answer = clinic.alma.get(saved["file_content_json"][0]["url"])
 
@@ -57,8 +61,8 @@ def test_files_stay_with_the_note_and_new_ones_come_to_them(clinic: Clinic) -> N
     assert names == ["a.txt", "b.txt"], "a file that is sent again is not kept twice"
 
 
-def test_an_empty_file_is_a_file(clinic: Clinic) -> None:
-    saved = clinic.alma.save_note(files=[("empty.txt", b"")])
+def test_an_empty_file_that_shall_be_kept_is_a_file(clinic: Clinic) -> None:
+    saved = clinic.alma.save_note(files=[("empty.txt", b"")], on_unreadable="keep")
     [described] = saved["file_content_json"]
     assert described["size"] == 0
     assert clinic.alma.get(described["url"]).content == b""

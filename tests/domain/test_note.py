@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain import note
-from domain.note_facts import AnyNoteFact, evolve
+from domain.note_facts import AnyNoteFact, evolve, whole_text
 from domain.refusals import (
     ApprovedEntryIsFinal,
     EntryIsUnknown,
@@ -32,6 +32,8 @@ from tests.samples import (
     LETTER,
     ML,
     NOON,
+    READ_LETTER,
+    UNREAD_X_RAY,
     X_RAY,
     after,
     amend,
@@ -48,6 +50,12 @@ from tests.samples import (
 )
 
 given = histories(note.decide, evolve)
+
+
+def test_the_whole_text_is_the_notes_and_then_each_files() -> None:
+    whole = drafted("slept well", files=(UNREAD_X_RAY, READ_LETTER, X_RAY)).words
+    assert whole
+    assert whole_text(whole) == "slept well\n\nslept 8 h"
 
 
 class TestNothingYet:
@@ -146,6 +154,31 @@ class TestSavedAgain:
         given([drafted(files=(X_RAY,), attachments=("1",))]).when(
             save(new_files=(new_file(X_RAY, "2"),))
         ).then([])
+
+    def test_the_same_file_read_in_another_way(self) -> None:
+        """What a newer reader makes of the same bytes does not change what was saved."""
+        otherwise = READ_LETTER.model_copy(update={"text": "slept 8h", "media_type": "text/html"})
+        given([drafted(files=(READ_LETTER,), attachments=("1",))]).when(
+            save(new_files=(new_file(otherwise, "2"),))
+        ).then([])
+
+    def test_a_file_that_still_cannot_be_read(self) -> None:
+        for_another_reason = UNREAD_X_RAY.model_copy(update={"unread": "The file is damaged."})
+        given([drafted(files=(UNREAD_X_RAY,), attachments=("1",))]).when(
+            save(new_files=(new_file(for_another_reason, "2"),))
+        ).then([])
+
+    def test_a_file_that_can_be_read_now_takes_its_place(self) -> None:
+        read = UNREAD_X_RAY.model_copy(update={"unread": None, "text": "a shadow"})
+        given([drafted(files=(UNREAD_X_RAY, LETTER), attachments=("1", "2"))]).when(
+            save(new_files=(new_file(read, "3"),))
+        ).then([drafted(files=(read, LETTER), attachments=("1", "2"))])
+
+    def test_a_file_that_came_twice_with_one_save(self) -> None:
+        twice = (new_file(READ_LETTER, "1"), new_file(READ_LETTER, "2"))
+        given([]).when(create(new_files=twice)).then(
+            [drafted(files=(READ_LETTER,), attachments=("1",))]
+        )
 
     def test_the_same_session_and_date(self) -> None:
         given([drafted(therapist_session_id=201, dated=after(-60))]).when(
