@@ -1,0 +1,4 @@
+"""The layers of de-identification: patterns, models, names, guards, placeholders.
+
+`handlers/deidentify.py` is the door.
+"""

@@ -1,0 +1,194 @@
+"""De-identify a note's text: the 18 identifiers of HIPAA's Safe Harbor become typed placeholders.
+
+Patterns, two models, the directory's names and every further mention of a found name are united;
+guards take back what names nobody. It fails closed: where a layer does not load or fails, or where
+the finished text, searched again, still shows a pattern or a known name, no text leaves.
+Source of the list: 45 CFR 164.514(b)(2)(i).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+from handlers.deidentification import dates, mentions, models, patterns, places, vocabulary
+from handlers.deidentification.guards import Guards, knows_capitals
+from handlers.deidentification.identifiers import Category, Span, outside, united
+from handlers.deidentification.names import Directory
+from handlers.deidentification.placeholders import (
+    CLIENT,
+    PERSON,
+    PLACEHOLDER,
+    THERAPIST,
+    Book,
+    restored,
+)
+from handlers.deidentification.reading import Reading, read
+
+__all__ = [
+    "Category",
+    "DeidentificationFailedError",
+    "Deidentified",
+    "Deidentifier",
+    "Names",
+    "load",
+    "restored",
+]
+
+TOOL: Final = "noteledger-deid/1"
+MODELS: Final = (
+    f"{models.SPACY_DIRECTORY} sha256:{models.SPACY_DIGEST}",
+    f"{models.RAMPART_PACKAGE}/rampart sha256:{models.RAMPART_DIGEST}",
+)
+_SEARCHES_MAX: Final = 4
+
+
+class DeidentificationFailedError(Exception):
+    """A layer of de-identification failed; its name is all that is said."""
+
+    def __init__(self, layer: str) -> None:
+        self.layer = layer
+        super().__init__(f"the layer {layer} failed")
+
+
+class Names(NamedTuple):
+    """Whom the directory knows around a note: full names."""
+
+    client: tuple[str, ...] = ()
+    therapist: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+_NOBODY: Final = Names()
+
+
+class Deidentified(NamedTuple):
+    """A text without identifiers, what each placeholder stands for, and how many were covered."""
+
+    text: str
+    placeholders: tuple[tuple[str, str], ...]
+    counts: dict[Category, int]
+
+
+class Deidentifier:
+    """The loaded models and lists; any number of threads may use it at once."""
+
+    def __init__(self, spacy: models.SpacyModel, rampart: models.Rampart) -> None:
+        self.tool: Final = TOOL
+        self.models: Final = MODELS
+        self._spacy = spacy
+        self._rampart = rampart
+        self._vocabulary = vocabulary.read(spacy.lexicon)
+        self._guards = Guards(self._vocabulary)
+
+    def deidentify(self, text: str, names: Names = _NOBODY) -> Deidentified:
+        """The text with placeholders; raises `DeidentificationFailedError` rather than let words out.
+
+        Takes about 0.1 s a 1,000 characters.
+        """
+        directory = self._directory(names)
+        spans = self._covering(text, directory)
+        book = Book(text, directory)
+        finished = book.replaced(text, spans)
+        return Deidentified(finished, tuple(book.words.items()), dict(book.counts))
+
+    def identifiers(self, text: str, names: Names = _NOBODY) -> list[Span]:
+        """Where the identifiers stand that `deidentify` covers: ordered, apart."""
+        return self._covering(text, self._directory(names))
+
+    def _directory(self, names: Names) -> Directory:
+        with _layer("names"):
+            return Directory(_people(names), self._vocabulary)
+
+    def _covering(self, text: str, directory: Directory) -> list[Span]:
+        """Spans enough that the finished text, searched again, shows nothing."""
+        spans = self._first_spans(text, directory)
+        for _ in range(_SEARCHES_MAX):
+            book = Book(text, directory)
+            left = self._spans_left(book.replaced(text, spans), directory)
+            if not left:
+                return spans
+            spans = list(united([*spans, *map(book.before, left)]))
+        raise DeidentificationFailedError("search")
+
+    def _first_spans(self, text: str, directory: Directory) -> list[Span]:
+        """What all layers find together."""
+        reading, masked = _masked(text)
+        spans = self._certain(masked, directory)
+        with _layer("spacy"):
+            entities = list(self._spacy.entities(masked))
+        with _layer("rampart"):
+            entities += self._rampart.entities(masked)
+        with _layer("mentions"):
+            guards = self._guards
+            spans += mentions.named(masked, entities, guards)
+            spans += places.known(masked, self._vocabulary)
+            spans = [mentions.completed(masked, span, guards) for span in spans]
+            spans += mentions.again(masked, spans, guards, self._vocabulary)
+            spans = [mentions.completed(masked, span, guards) for span in spans]
+            return _written(text, reading, mentions.joined(masked, spans))
+
+    def _spans_left(self, text: str, directory: Directory) -> list[Span]:
+        """What the finished text still shows of patterns and known names."""
+        reading, masked = _masked(text)
+        return _written(text, reading, united(self._certain(masked, directory)))
+
+    def _certain(self, masked: str, directory: Directory) -> list[Span]:
+        with _layer("patterns"):
+            spans = [*dates.matches(masked), *patterns.matches(masked)]
+            spans += places.matches(masked, self._vocabulary)
+        with _layer("names"):
+            spans += directory.found(masked, knows_capitals(masked))
+        return spans
+
+
+def load() -> Deidentifier:
+    """Reads and checks the models (about 3 s, about 150 MB)."""
+    with _layer("rampart"):
+        rampart = models.Rampart()
+    with _layer("spacy"):
+        spacy = models.SpacyModel()
+    with _layer("vocabulary"):
+        return Deidentifier(spacy, rampart)
+
+
+@contextmanager
+def _layer(name: str) -> Iterator[None]:
+    """Whatever goes wrong inside is told by the layer's name only: its text may hold words."""
+    try:
+        yield
+    except Exception:
+        raise DeidentificationFailedError(name) from None
+
+
+def _people(names: Names) -> tuple[tuple[str, str], ...]:
+    return (
+        *((CLIENT, name) for name in names.client),
+        *((THERAPIST, name) for name in names.therapist),
+        *((PERSON, name) for name in names.others),
+    )
+
+
+def _masked(text: str) -> tuple[Reading, str]:
+    """The text as the layers read it; placeholders that it holds already are blanked out."""
+    reading = read(text)
+    masked = PLACEHOLDER.sub(lambda match: f"[{'_' * (len(match[0]) - 2)}]", reading.text)
+    return reading, masked
+
+
+_WORD = re.compile(r"[^\W_]")
+
+
+def _written(text: str, reading: Reading, spans: Iterable[Span]) -> list[Span]:
+    """The spans in the text as it was written, clear of placeholders and of blanks at their ends."""
+    reserved = [match.span() for match in PLACEHOLDER.finditer(text)]
+    written: list[Span] = []
+    for span in spans:
+        start, end = reading.written(span.start, span.end)
+        for piece in outside(Span(start, end, span.category), reserved):
+            words = text[piece.start : piece.end]
+            if _WORD.search(words):
+                start = piece.start + len(words) - len(words.lstrip())
+                end = piece.start + len(words.rstrip())
+                written.append(Span(start, end, span.category))
+    return list(united(written))
