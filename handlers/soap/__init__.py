@@ -1,0 +1,1 @@
+"""How the extractive draft is made: reading, sentences, model, selection."""

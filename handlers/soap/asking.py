@@ -1,0 +1,144 @@
+"""One question to a language model's server, within one bound of time and one of size.
+
+The `openai` client's own timeout bounds each read, so a server that drips could hold it for hours.
+Here the whole exchange, its repetitions included, runs as one task that is cancelled when its
+time is up: the connection is closed, and no thread was started that could stay behind (but one
+that asks the system's resolver for the server's address, which has a bound of its own).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletionMessageParam
+
+from handlers.soap_writer import DraftFailedError, DraftFailure
+
+ANSWER_BYTES_MAX: Final = 2 << 20
+
+Answer = TypeVar("Answer")
+Ask = Callable[[list[ChatCompletionMessageParam]], Awaitable[str]]
+
+
+class AnswerTooLargeError(Exception):
+    """The server sends more than any answer needs, or sends it compressed."""
+
+
+class Server:
+    """An OpenAI-compatible server. `seconds` bound a whole conversation, not each read."""
+
+    def __init__(self, *, url: str, key: str, model: str, seconds: float) -> None:
+        self.model = model
+        self._url = url
+        self._key = key
+        self._seconds = seconds
+
+    def converse(self, talk: Callable[[Ask], Awaitable[Answer]], schema: dict[str, Any]) -> Answer:
+        """What `talk` makes of the answers to its questions. Raises `DraftFailedError`."""
+        try:
+            return asyncio.run(self._bounded(talk, schema))
+        except openai.APIStatusError as error:
+            raise DraftFailedError(_by_status(error.status_code)) from None
+        except TimeoutError:
+            raise DraftFailedError(DraftFailure.LLM_TOO_SLOW) from None
+        except AnswerTooLargeError:
+            raise DraftFailedError(DraftFailure.LLM_ANSWER_TOO_LARGE) from None
+        except openai.APIConnectionError as error:
+            if isinstance(error.__cause__, AnswerTooLargeError):
+                raise DraftFailedError(DraftFailure.LLM_ANSWER_TOO_LARGE) from None
+            raise DraftFailedError(DraftFailure.LLM_UNREACHABLE) from None
+        except (openai.OpenAIError, ValueError):  # not JSON, or not the shape of a completion
+            raise DraftFailedError(DraftFailure.LLM_ANSWER_INVALID) from None
+
+    async def _bounded(
+        self, talk: Callable[[Ask], Awaitable[Answer]], schema: dict[str, Any]
+    ) -> Answer:
+        async with (
+            asyncio.timeout(self._seconds),
+            httpx2.AsyncClient(
+                transport=_Bounded(httpx2.AsyncHTTPTransport(retries=0)),
+                follow_redirects=False,  # words go to the server that was named, to no other
+                trust_env=False,  # ... and through no proxy that the environment names
+                timeout=None,  # the bound around it all holds
+                headers={"Accept-Encoding": "identity"},
+            ) as http,
+            openai.AsyncOpenAI(
+                base_url=self._url, api_key=self._key, max_retries=0, http_client=http
+            ) as client,
+        ):
+            return await talk(lambda messages: self._ask(client, messages, schema))
+
+    async def _ask(
+        self,
+        client: openai.AsyncOpenAI,
+        messages: list[ChatCompletionMessageParam],
+        schema: dict[str, Any],
+    ) -> str:
+        """The answer's text, which the server was asked to write as JSON by the schema."""
+
+        async def completion(**options: Any) -> Any:
+            return await client.chat.completions.create(
+                model=self.model,
+                messages=messages,
+                response_format={
+                    "type": "json_schema",
+                    "json_schema": {"name": "soap_note", "strict": True, "schema": schema},
+                },
+                **options,
+            )
+
+        try:
+            answer = await completion(temperature=0)
+        except openai.BadRequestError as error:
+            if error.param != "temperature":  # some models take none but their own
+                raise
+            answer = await completion()
+        try:
+            return str(answer.choices[0].message.content or "")
+        except (AttributeError, IndexError, TypeError):  # the client does not check shapes
+            raise ValueError("no completion") from None
+
+
+def _by_status(status: int) -> DraftFailure:
+    if status == 413:
+        return DraftFailure.LLM_TOO_LONG
+    if status in {408, 409, 425, 429} or status >= 500:
+        return DraftFailure.LLM_BUSY
+    return DraftFailure.LLM_REFUSED
+
+
+class _Bounded(httpx2.AsyncBaseTransport):
+    """Stops reading an answer, an error's included, that grows beyond the bound."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._inner.handle_async_request(request)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            await response.stream.aclose()
+            raise AnswerTooLargeError  # it was asked for plain: what it inflates to nobody knows
+        response.stream = _Counted(response.stream)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Counted(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read = 0
+        async for chunk in self._inner:
+            read += len(chunk)
+            if read > ANSWER_BYTES_MAX:
+                raise AnswerTooLargeError
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
