@@ -216,6 +216,13 @@ class Note(Value):
         return max(self.entries)
 
     @property
+    def words_as_read(self) -> NoteWords | None:
+        """The newest save's words, with the text that its amendment put in the place of the first."""
+        amended = self.amended.get(self.saved_version)
+        words = self.saved.words
+        return words.model_copy(update={"text": amended.text}) if words and amended else words
+
+    @property
     def is_approved(self) -> bool:
         """Whether the newest save is an approval."""
         return isinstance(self.saved, NoteApproved)

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 from threading import Lock
 from typing import Annotated, Final, NamedTuple
 
@@ -97,7 +96,7 @@ class Isolation(NamedTuple):
 
 
 class Documents:
-    """Reads files. Threads and children exist only while files are read."""
+    """Reads files. A child exists only while it reads; the threads that wait for them end with `close`."""
 
     def __init__(self, limits: DocumentLimits, tesseract: str | None) -> None:
         self.limits = limits
@@ -164,12 +163,7 @@ class Documents:
 
     def _read(self, sandbox: Sandbox, content: bytes) -> Read | Unread:
         bounds = Bounds(self.limits.text_bytes_max, PAGES_MAX, UNPACKED_BYTES_MAX, self._tesseract)
-        task = Task(
-            "handlers.formats.child",
-            tuple(bounds),
-            may_fork=self.has_ocr,
-            readable=(str(Path(self._tesseract).parent.parent),) if self._tesseract else (),
-        )
+        task = Task("handlers.formats.child", tuple(bounds), may_fork=self.has_ocr)
         end, answer = sandbox.run(task, content)
         match end:
             case End.ANSWERED:

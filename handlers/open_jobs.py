@@ -28,17 +28,24 @@ class OpenJobs:
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
 
-    def ask(self, jobs: Iterable[Job]) -> None:
-        """Remember them until they are closed; one that is remembered already stays as it is."""
-        clinics, names, aggregates, versions = _columns(jobs)
+    def ask(self, asked: Iterable[tuple[Job, int]]) -> None:
+        """Remember jobs until they are closed, each with the position of the fact that asked for it.
+
+        One that is remembered already stays as it is; asked for by a later fact, it begins anew.
+        """
+        asked = list(asked)
+        clinics, names, aggregates, versions = _columns(job for job, _ in asked)
         with self._datastore.get_connection() as conn:
             conn.execute(
-                "INSERT INTO ledger.open_jobs (clinic_id, job, aggregate_id, version, asked_at)"
-                " SELECT clinic_id, job, aggregate_id, version, now()"
-                " FROM unnest(%s::bigint[], %s::text[], %s::uuid[], %s::bigint[])"
-                "  AS new (clinic_id, job, aggregate_id, version)"
-                " ON CONFLICT DO NOTHING",
-                (clinics, names, aggregates, versions),
+                "INSERT INTO ledger.open_jobs AS o"
+                " (clinic_id, job, aggregate_id, version, asked_position, asked_at)"
+                " SELECT clinic_id, job, aggregate_id, version, position, now()"
+                " FROM unnest(%s::bigint[], %s::text[], %s::uuid[], %s::bigint[], %s::bigint[])"
+                "  AS new (clinic_id, job, aggregate_id, version, position)"
+                " ON CONFLICT (clinic_id, job, aggregate_id, version) DO UPDATE"
+                " SET asked_position = excluded.asked_position, asked_at = excluded.asked_at,"
+                "  starts = 0, why = NULL WHERE o.asked_position < excluded.asked_position",
+                (clinics, names, aggregates, versions, [position for _, position in asked]),
             )
 
     def sent(self, jobs: Iterable[Job]) -> None:
@@ -84,8 +91,9 @@ class OpenJobs:
                 conn.cursor(row_factory=tuple_row)
                 .execute(
                     "INSERT INTO ledger.open_jobs AS o"
-                    " (clinic_id, job, aggregate_id, version, asked_at, sent_at, sends, starts)"
-                    " VALUES (%s, %s, %s, %s, now(), now(), 1, 1)"
+                    " (clinic_id, job, aggregate_id, version, asked_position, asked_at, sent_at,"
+                    "  sends, starts)"
+                    " VALUES (%s, %s, %s, %s, 0, now(), now(), 1, 1)"
                     " ON CONFLICT (clinic_id, job, aggregate_id, version)"
                     " DO UPDATE SET starts = o.starts + 1 RETURNING starts",
                     _key(job),
@@ -96,7 +104,7 @@ class OpenJobs:
         return int(row[0])
 
     def take_back_start(self, job: Job) -> None:
-        """The worker was told to stop: this start says nothing about the job."""
+        """The worker was told to stop, or the database was away: this start says nothing of the job."""
         with self._datastore.get_connection() as conn:
             conn.execute(
                 "UPDATE ledger.open_jobs SET starts = starts - 1 WHERE clinic_id = %s"
@@ -135,6 +143,16 @@ class OpenJobs:
                 " AND job = %s AND aggregate_id = %s AND version = %s",
                 _key(job),
             )
+
+    def count(self) -> int:
+        """How many are open."""
+        with self._datastore.get_connection() as conn:
+            row = (
+                conn.cursor(row_factory=tuple_row)
+                .execute("SELECT count(*) FROM ledger.open_jobs")
+                .fetchone()
+            )
+        return int(row[0]) if row else 0
 
     def oldest_seconds(self) -> float | None:
         """How long the oldest open job has waited, None where there is none."""

@@ -34,28 +34,39 @@ class Relay:
 
     def take(self, entries: Sequence[Entry]) -> None:
         """Remember the jobs, then send them. If we stop in between, the sweeper sends them."""
-        jobs = [job for entry in entries for job in jobs_for(entry)]
-        if jobs:
-            self._open_jobs.ask(jobs)
+        asked = [(job, entry.position) for entry in entries for job in jobs_for(entry)]
+        if asked:
+            self._open_jobs.ask(asked)
+            jobs = [job for job, _ in asked]
             self._send(jobs)
             self._open_jobs.sent(jobs)
 
 
 class Sweeper:
-    """Sends again what has neither finished, failed nor been cancelled; one process at a time."""
+    """Sends again what has neither finished, failed nor been cancelled; one process at a time.
 
-    def __init__(self, datastore: Datastore, open_jobs: OpenJobs, send: Send) -> None:
+    `length` tells how many messages the queue holds, those under way included.
+    """
+
+    def __init__(
+        self, datastore: Datastore, open_jobs: OpenJobs, send: Send, length: Callable[[], int]
+    ) -> None:
         self._datastore = datastore
         self._open_jobs = open_jobs
         self._send = send
+        self._length = length
 
     def sweep(self) -> int:
         """Once; how many jobs were sent again."""
         with held_if_free(self._datastore, "sweeper") as conn:
-            overdue = self._open_jobs.overdue() if conn else []
-            if overdue:
-                self._send(overdue)
-                self._open_jobs.sent(overdue)
+            if conn is None:
+                return 0
+            overdue = self._open_jobs.overdue()
+            # A message for each open job: none is lost, they only have to wait for each other.
+            if not overdue or self._length() >= self._open_jobs.count():
+                return 0
+            self._send(overdue)
+            self._open_jobs.sent(overdue)
             return len(overdue)
 
     def keep_sweeping(self, stop: threading.Event) -> None:

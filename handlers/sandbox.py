@@ -59,7 +59,6 @@ class Task(NamedTuple):
     program: str
     arguments: tuple[Any, ...] = ()
     may_fork: bool = False
-    readable: tuple[str, ...] = ()
 
 
 class End(Enum):
@@ -150,7 +149,7 @@ class Sandbox:
             program=task.program,
             arguments=list(task.arguments),
             paths=list(self._paths),
-            readable=[*_own_directories(self._paths), *task.readable],
+            readable=_own_directories(self._paths),
             nowhere=nowhere,
             user_id=self.way.user_id,
             may_fork=task.may_fork,

@@ -63,9 +63,32 @@ class Follower:
             stop.wait(STAND_BY_SECONDS)
 
     def _lead(self, conn: Connection[Any], stop: threading.Event) -> None:
+        self.retake(conn)
         while not stop.is_set():
             if not self.take_news(conn):
                 stop.wait(POLL_SECONDS)
+
+    def retake(self, conn: Connection[Any]) -> None:
+        """Try again what was set aside: a newer program may know what this one's predecessor did not."""
+        rows = (
+            conn.cursor(row_factory=tuple_row, binary=True)
+            .execute(
+                "SELECT e.clinic_id, e.position, e.aggregate_id, e.version, e.kind, e.state"
+                " FROM ledger.set_aside s JOIN ledger.entries e"
+                "  ON e.clinic_id = s.clinic_id AND e.position = s.position"
+                " WHERE s.follower = %s ORDER BY e.clinic_id, e.position",
+                (self._name,),
+            )
+            .fetchall()
+        )
+        for clinic_id, *row in rows:
+            entry = self._read(conn, clinic_id, _Row(*row))
+            if entry and self._take_each(conn, [entry]):
+                conn.execute(
+                    "DELETE FROM ledger.set_aside"
+                    " WHERE clinic_id = %s AND follower = %s AND position = %s",
+                    (clinic_id, self._name, entry.position),
+                )
 
     def take_news(self, conn: Connection[Any]) -> bool:
         """One batch of each clinic that has news; whether there was any."""
@@ -117,8 +140,9 @@ class Follower:
             return None
         return Entry(clinic_id, row.position, row.aggregate_id, row.version, fact)
 
-    def _take_each(self, conn: Connection[Any], entries: Sequence[Entry]) -> None:
-        """One of the batch cannot be taken: it is set aside, and no other with it."""
+    def _take_each(self, conn: Connection[Any], entries: Sequence[Entry]) -> bool:
+        """Those that cannot be taken are set aside, and no other with them; whether there were none."""
+        all_taken = True
         for entry in entries:
             try:
                 self._take([entry])
@@ -126,6 +150,8 @@ class Follower:
                 raise
             except Exception as error:
                 self._set_aside(conn, entry.clinic_id, entry.position, error)
+                all_taken = False
+        return all_taken
 
     def _set_aside(
         self, conn: Connection[Any], clinic_id: int, position: int, error: Exception

@@ -22,6 +22,9 @@ APP_ROLE: Final = "noteledger_app"
 UNREACHABLE: Final = (OperationalError, InterfaceError)
 """What the library raises where the database does not answer, or not in time."""
 
+CONNECT_SECONDS_MAX: Final = 10.0
+"""How long somebody waits for a connection."""
+
 LEDGER_ROLE: Final = "ledger"
 """The role name under which the ledger itself writes the views."""
 
@@ -52,8 +55,12 @@ class Datastore(PostgresDatastore):
             password=params.pop("password", ""),
             pool_size=pool_size,
             max_overflow=max_overflow,
-            connect_timeout=10.0,
+            connect_timeout=CONNECT_SECONDS_MAX,
         )
+        # The pool's own attempts to connect again come at ever longer intervals, for five minutes:
+        # after a long outage nobody would get a connection for as long again. After this time it
+        # gives up, and begins anew with the next who asks.
+        self.pool.reconnect_timeout = CONNECT_SECONDS_MAX
         # The library passes on five parameters; an operator's URL may hold more (sslmode, …),
         # and leaves out what libpq shall find for itself.
         assert isinstance(self.pool.kwargs, dict)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
+import psycopg
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
@@ -22,23 +23,32 @@ def held_if_free(datastore: Datastore, *name: object) -> Iterator[Connection[Any
     Nobody waits for a lock: those who wait would hold connections that the holder may need.
     """
     with datastore.get_connection() as conn:
-        cursor = conn.cursor(row_factory=tuple_row)
-        row = cursor.execute("SELECT pg_try_advisory_lock(%s)", (_key(name),)).fetchone()
-        if row is None or not row[0]:
-            yield None
-            return
+        may_hold = True
         try:
-            yield conn
+            cursor = conn.cursor(row_factory=tuple_row)
+            row = cursor.execute("SELECT pg_try_advisory_lock(%s)", (lock_key(*name),)).fetchone()
+            may_hold = row is not None and row[0]
+            yield conn if may_hold else None
         finally:
-            _let_go(conn, name)
+            if may_hold:
+                _let_go(conn, name)
 
 
 def _let_go(conn: Connection[Any], name: tuple[object, ...]) -> None:
-    """A connection that is lost has let go already."""
-    if not conn.closed:
-        conn.execute("SELECT pg_advisory_unlock(%s)", (_key(name),))
+    """Where the connection does not do it, it is lost, or is closed now, and the lock goes with it.
+
+    One that went back into the pool with its lock would keep everybody out until this process ends.
+    """
+    try:
+        conn.execute("SELECT pg_advisory_unlock(%s)", (lock_key(*name),))
+    except psycopg.Error:
+        conn.close()
+    except BaseException:  # an interrupt of this thread
+        conn.close()
+        raise
 
 
-def _key(name: tuple[object, ...]) -> int:
+def lock_key(*name: object) -> int:
+    """The lock as PostgreSQL knows it: 64 bits with their sign."""
     digest = sha256("\0".join(map(str, name)).encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

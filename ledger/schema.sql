@@ -133,6 +133,7 @@ CREATE TABLE IF NOT EXISTS ledger.open_jobs (
     job text NOT NULL,
     aggregate_id uuid NOT NULL,
     version bigint NOT NULL,
+    asked_position bigint NOT NULL,
     asked_at timestamptz NOT NULL,
     sent_at timestamptz,
     sends integer NOT NULL DEFAULT 0,

@@ -54,16 +54,21 @@ def forget_all(url: str) -> None:
 @contextmanager
 def operators_broker(*options: str) -> Iterator[str]:
     """A server that somebody else started and set."""
-    software = valkey()
-    assert software is not None
-    spec = importlib.util.find_spec(software.package)
-    assert spec is not None
-    assert spec.origin is not None
     with short_directory() as directory:
-        command = [str(Path(spec.origin).parent / software.executable), "--port", "0"]
-        command += ["--dir", str(directory), "--unixsocket", f"{directory}/s", *options]
+        command = valkey_command(directory, directory / "s", *options)
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
             try:
                 yield f"unix://{directory}/s"
             finally:
                 server.kill()
+
+
+def valkey_command(directory: Path, socket: Path, *options: str) -> list[str]:
+    """A server of the wheel's that keeps its files in a directory."""
+    software = valkey()
+    assert software is not None
+    spec = importlib.util.find_spec(software.package)
+    assert spec is not None
+    assert spec.origin is not None
+    command = [str(Path(spec.origin).parent / software.executable), "--port", "0"]
+    return [*command, "--dir", str(directory), "--unixsocket", str(socket), *options]

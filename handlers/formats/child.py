@@ -19,7 +19,6 @@ _LINE_END: Final = re.compile("\r\n?|[\x85\u2028\u2029]")
 _BULLET: Final = re.compile("(?m)(?<=^)[ \t]*[\ue000-\uf8ff](?=\\s)")
 _PRIVATE: Final = re.compile("[\ue000-\uf8ff]")
 """What a symbol font makes of them nobody can tell here; before a line they are its bullet."""
-_TRAILING: Final = re.compile(r"[^\S\n]+(?=\n|$)")
 _GAPS: Final = re.compile(r"\n{3,}")
 
 
@@ -116,4 +115,5 @@ def _in_one_form(text: str) -> str:
     """Lines end in a line feed alone; no controls, no blanks at a line's end, no gaps of lines."""
     text = _CONTROLS.sub("", _LINE_END.sub("\n", text))
     text = _PRIVATE.sub("\ufffd", _BULLET.sub("•", text))
-    return _GAPS.sub("\n\n", _TRAILING.sub("", text)).strip("\n")
+    lines = (line.rstrip() for line in text.split("\n"))
+    return _GAPS.sub("\n\n", "\n".join(lines)).strip("\n")

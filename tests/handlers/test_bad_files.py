@@ -142,6 +142,11 @@ def test_a_large_file_of_each_kind_is_read_up_to_the_bound() -> None:
             assert any("cut off" in warning for warning in read.warnings)
 
 
+def test_a_long_run_of_blanks_takes_no_time_of_its_own() -> None:
+    with readers(seconds_max=5) as documents:
+        assert documents.read(b"slept" + b" " * 900_000 + b"well").text.split() == ["slept", "well"]
+
+
 def test_many_at_once_wait_for_their_turn() -> None:
     """However many come, a few children run; each file is answered."""
     with readers(at_once=2) as documents, ThreadPoolExecutor(20) as crowd:

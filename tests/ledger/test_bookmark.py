@@ -170,6 +170,23 @@ def test_an_entry_of_a_newer_program_is_set_aside(
     assert rows == [(1, "KindIsUnknownError")]
 
 
+def test_what_was_set_aside_is_tried_again_when_somebody_leads_anew(
+    ledger: Ledger, datastore: Datastore, owner: Owner
+) -> None:
+    write_notes(ledger, 2)
+    owner.execute("UPDATE ledger.entries SET kind = 'not-known-yet/1' WHERE position = 1")
+    taken = Taken()
+    take_all(datastore, taken)
+    follower = Follower(datastore, "test", taken)
+    with datastore.get_connection() as conn:
+        follower.retake(conn)
+        assert owner.execute("SELECT position FROM ledger.set_aside").fetchall() == [(1,)]
+        owner.execute("UPDATE ledger.entries SET kind = 'note-drafted/2' WHERE position = 1")
+        follower.retake(conn)
+    assert taken.positions == [(CLINIC, 2), (CLINIC, 1)]
+    assert owner.execute("SELECT position FROM ledger.set_aside").fetchall() == []
+
+
 def test_long_ledgers_are_taken_in_batches(
     ledger: Ledger, datastore: Datastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

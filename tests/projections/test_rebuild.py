@@ -35,6 +35,17 @@ from tests.samples import (
     save,
 )
 from tests.wholeness import all_views, assert_whole, rows_of
+from tests.work_samples import (
+    GENERATION,
+    cancel,
+    fail,
+    finish,
+    put_transcript,
+    record_draft,
+    request_again,
+    request_generation,
+    start,
+)
 
 Owner = psycopg.Connection[TupleRow]
 _WHAT: list[What] = ["save", "save", "amend", "save", "withdraw", "save"]
@@ -61,6 +72,11 @@ def lived(program: Program, owner: Owner) -> Program:
         record(clinic, Kind.RECORD_TYPE, PROGRESS, put_record_type(is_active=False))
         for kind in (Kind.NOTE, Kind.SOAP_NOTE):
             stories.append(program, stories.facts_of(A_STORY, kind, first_note=1), clinic)
+        record(clinic, Kind.SESSION, 201, put_transcript())
+        record(clinic, Kind.SESSION, 201, put_transcript("I slept badly."))
+        commands = (request_generation(), start(), record_draft(), finish(), request_again())
+        for command in (*commands, fail(2), request_again(), cancel()):
+            record(clinic, Kind.GENERATION, GENERATION, command)
         record(clinic, Kind.NOTE, 9, create(note_id=9))
         record(clinic, Kind.NOTE, 9, delete(9))
     return program

@@ -34,6 +34,7 @@ from tests.samples import (
     ML,
     NOON,
     PROGRESS,
+    SESSION,
     caller,
     create,
     drafted,
@@ -41,6 +42,7 @@ from tests.samples import (
     put_relationship,
 )
 from tests.wholeness import all_views
+from tests.work_samples import GENERATION, put_transcript, request_generation
 
 Owner = psycopg.Connection[TupleRow]
 CLINICS = st.sampled_from([CLINIC, ELSEWHERE])
@@ -217,6 +219,8 @@ class TestSecondWall:
         """A clinic with a row in each view."""
         enter_directory(program.ledger)
         program.ledger.record(CLINIC, Kind.NOTE, 1, create())
+        program.ledger.record(CLINIC, Kind.SESSION, SESSION, put_transcript())
+        program.ledger.record(CLINIC, Kind.GENERATION, GENERATION, request_generation())
         return program
 
     def test_a_caller_changes_no_view(self, entered: Program, owner: Owner) -> None:

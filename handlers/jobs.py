@@ -1,0 +1,316 @@
+"""The jobs: plain functions that may run twice, and whose result is a fact.
+
+Each reads the ledger again, whatever its message said: what was saved, superseded, deleted or
+cancelled since then counts. None opens a psychotherapy note: the domain starts no work on one, each
+job looks at the clear record type before it opens anything, and the keys that it opens with refuse
+to open one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+from domain import generation, note_work
+from domain.generation import (
+    Cite,
+    DraftSource,
+    FailRun,
+    FinishRun,
+    Generation,
+    GenerationRequested,
+    RecordDraft,
+    SourceKind,
+    StartRun,
+    TracedSentence,
+)
+from domain.note import CreateNote, Draft
+from domain.note_facts import Note, NoteVersion, whole_text
+from domain.note_work import GiveUp, RecordDeidentified
+from domain.refusals import Refused, SomebodyWasFaster
+from domain.session import AdvanceStatus, EventStatus, NoteVersionRef
+from domain.value import THE_WORKER, Kind, Role
+from domain.work import JobName, NoteJob, WhyFailed, starts_work
+from handlers.deidentify import DeidentificationFailedError, Deidentifier, Names
+from handlers.policies import Job
+from handlers.soap_writer import DraftFailedError, DraftFailure, SoapDraft, Source
+from ledger.ledger import Ledger
+
+
+class GivenUp(Exception):
+    """The job cannot be done, however often it is tried."""
+
+    def __init__(self, why: WhyFailed) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+class InVain(Exception):
+    """The job could not be done this time."""
+
+    def __init__(self, why: WhyFailed) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+class DraftSources(Protocol):
+    """Finds what a SOAP note could be drafted from."""
+
+    def note_ids(
+        self,
+        clinic_id: int,
+        client_user_id: int,
+        therapist_user_id: int,
+        therapist_session_id: int | None,
+    ) -> list[int]:
+        """The therapist's notes of the session, or the newest of none; no psychotherapy notes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the jobs work with, as `runtime/wiring.py` built it.
+
+    `ledger` opens no psychotherapy note. `deidentifier` loads its models when it is first asked.
+    `names` tells whom a note of a clinic's client and therapist may name.
+    """
+
+    ledger: Ledger
+    deidentifier: Callable[[], Deidentifier]
+    names: Callable[[int, int, int], Names]
+    sources: DraftSources
+    draft: Callable[[Sequence[Source], Names], SoapDraft]
+    clock: Callable[[], datetime]
+
+    def who_and_when(self) -> dict[str, Any]:
+        """The worker, now."""
+        return {"by": THE_WORKER, "at": self.clock()}
+
+
+class Doing(NamedTuple):
+    """How a job is done, what its end for good is, and whether there is still anything to do."""
+
+    is_wanted: Callable[[Workshop, Job], bool]
+    run: Callable[[Workshop, Job], None]
+    give_up: Callable[[Workshop, Job, WhyFailed], None]
+    time_limit_ms: int
+
+
+# --- on a version of a note
+
+
+def _save(shop: Workshop, job: Job) -> NoteVersion | None:
+    """The version's clear part, where work may be done on it: nothing is opened yet."""
+    fact = shop.ledger.read_clear(job.clinic_id, job.kind, job.number, job.version)
+    if not isinstance(fact, NoteVersion) or not starts_work(fact.record_type):
+        return None
+    return fact
+
+
+def _is_note_wanted(shop: Workshop, job: Job) -> bool:
+    if _save(shop, job) is None:
+        return False
+    note = shop.ledger.state(job.clinic_id, job.kind, job.number)
+    return note_work.is_wanted(note, job.kind, _note_job(job), job.version)
+
+
+def _give_note_up(shop: Workshop, job: Job, why: WhyFailed) -> None:
+    command = GiveUp(
+        note_id=job.number,
+        of_version=job.version,
+        job=_note_job(job),
+        why=why,
+        **shop.who_and_when(),
+    )
+    shop.ledger.record(job.clinic_id, job.kind, job.number, command)
+
+
+def _note_job(job: Job) -> NoteJob:
+    assert job.name is not JobName.WRITE_SOAP_NOTE
+    return job.name
+
+
+def _deidentify(shop: Workshop, job: Job) -> None:
+    """De-identify the version's text, its files' included."""
+    save = shop.ledger.read(job.clinic_id, job.kind, job.number, job.version)
+    assert isinstance(save, NoteVersion), "a save is wanted here"
+    if save.words is None:  # erased: there is nothing left to say
+        return
+    names = shop.names(job.clinic_id, save.client_user_id, save.therapist_user_id)
+    deidentifier = shop.deidentifier()
+    try:
+        found = deidentifier.deidentify(whole_text(save.words), names)
+    except DeidentificationFailedError:
+        raise GivenUp(WhyFailed.DEIDENTIFICATION_FAILED) from None
+    command = RecordDeidentified(
+        note_id=job.number,
+        of_version=job.version,
+        tool=deidentifier.tool,
+        models=deidentifier.models,
+        text=found.text,
+        placeholders=found.placeholders,
+        counts={category.value: count for category, count in found.counts.items()},
+        **shop.who_and_when(),
+    )
+    shop.ledger.record(job.clinic_id, job.kind, job.number, command)
+
+
+def _set_event_status(shop: Workshop, job: Job) -> None:
+    """Move the event status of the session on. Opens nothing."""
+    save = _save(shop, job)
+    assert save is not None, "a save is wanted here"
+    if save.therapist_session_id is None:
+        return
+    assert job.kind in {Kind.NOTE, Kind.SOAP_NOTE}
+    status = EventStatus.SUMMARY_NOTES if job.kind is Kind.NOTE else EventStatus.REVIEWED
+    command = AdvanceStatus(
+        session_id=save.therapist_session_id,
+        event_status=status,
+        note=NoteVersionRef(kind=job.kind, note_id=job.number, version=job.version),
+        saved_at=save.at,
+        **shop.who_and_when(),
+    )
+    shop.ledger.record(job.clinic_id, Kind.SESSION, save.therapist_session_id, command)
+
+
+# --- on a generation
+
+
+def _generation(shop: Workshop, job: Job) -> Generation | None:
+    found: Generation | None = shop.ledger.state(job.clinic_id, Kind.GENERATION, job.number)
+    return found
+
+
+def _is_draft_wanted(shop: Workshop, job: Job) -> bool:
+    return generation.is_wanted(_generation(shop, job), job.version)
+
+
+def _give_draft_up(shop: Workshop, job: Job, why: WhyFailed) -> None:
+    command = FailRun(run=job.version, why=why, **shop.who_and_when())
+    shop.ledger.record(job.clinic_id, Kind.GENERATION, job.number, command)
+
+
+def _write_soap_note(shop: Workshop, job: Job) -> None:
+    """Draft, keep the draft, save it as a SOAP note, finish; each step finds what was done before."""
+
+    def tell(command: Any) -> Generation:
+        recorded = shop.ledger.record(job.clinic_id, Kind.GENERATION, job.number, command)
+        state: Generation = recorded.state
+        return state
+
+    state = tell(StartRun(run=job.version, **shop.who_and_when()))
+    if state.drafted is None:
+        state = tell(_made_draft(shop, job, state.requested))
+    if not generation.is_wanted(state, job.version):
+        return
+    _save_soap_note(shop, job, state)
+    tell(FinishRun(run=job.version, **shop.who_and_when()))
+
+
+def _made_draft(shop: Workshop, job: Job, requested: GenerationRequested) -> RecordDraft:
+    sources = _sources(shop, job.clinic_id, requested)
+    if not sources:
+        raise GivenUp(WhyFailed.NOTHING_TO_DRAFT_FROM)
+    names = shop.names(job.clinic_id, requested.client_user_id, requested.therapist_user_id)
+    try:
+        draft = shop.draft(sources, names)
+    except DeidentificationFailedError:
+        raise GivenUp(WhyFailed.DEIDENTIFICATION_FAILED) from None
+    except DraftFailedError as failed:
+        why = _WHY[failed.reason]
+        raise (GivenUp(why) if failed.is_final else InVain(why)) from None
+    return RecordDraft(
+        run=job.version,
+        maker=draft.maker,
+        model=f"{draft.model} sha256:{draft.model_digest}" if draft.model_digest else draft.model,
+        prompt_digest=draft.prompt_digest,
+        sources=tuple(
+            DraftSource(kind=source.kind, number=source.number, version=source.version)
+            for source in draft.sources
+        ),
+        text=draft.text,
+        sentences=tuple(
+            TracedSentence(
+                section=sentence.section,
+                cites=tuple(Cite(**span._asdict()) for span in sentence.cites),
+            )
+            for sentence in draft.sentences
+        ),
+        **shop.who_and_when(),
+    )
+
+
+def _sources(shop: Workshop, clinic_id: int, requested: GenerationRequested) -> list[Source]:
+    """The session's transcript; where there is none, the therapist's notes of it."""
+    session_id = requested.therapist_session_id
+    if session_id is not None:
+        session = shop.ledger.state(clinic_id, Kind.SESSION, session_id)
+        if session and session.transcript and session.transcript.words:
+            text = session.transcript.words.text
+            version = session.transcript_version
+            return [Source(SourceKind.TRANSCRIPT, session_id, version, text)]
+    note_ids = shop.sources.note_ids(
+        clinic_id, requested.client_user_id, requested.therapist_user_id, session_id
+    )
+    found = [_note_source(shop, clinic_id, note_id) for note_id in note_ids]
+    return [source for source in found if source is not None]
+
+
+def _note_source(shop: Workshop, clinic_id: int, note_id: int) -> Source | None:
+    first = shop.ledger.read_clear(clinic_id, Kind.NOTE, note_id, 1)
+    if not isinstance(first, NoteVersion) or not starts_work(first.record_type):
+        return None
+    note: Note = shop.ledger.state(clinic_id, Kind.NOTE, note_id)
+    words = note.words_as_read
+    if note.is_deleted or words is None:
+        return None
+    return Source(SourceKind.NOTE, note_id, note.saved_version, whole_text(words))
+
+
+def _save_soap_note(shop: Workshop, job: Job, state: Generation) -> None:
+    """Under the id that was given with the request: a note that is there was saved by this run."""
+    requested, drafted = state.requested, state.drafted
+    note_id = requested.soap_note_id
+    assert drafted is not None, "the draft was kept"
+    if drafted.words is None or shop.ledger.state(job.clinic_id, Kind.SOAP_NOTE, note_id):
+        return
+    create = CreateNote(
+        note_id=note_id,
+        client_user_id=requested.client_user_id,
+        therapist_user_id=requested.therapist_user_id,
+        therapist_client_id=requested.therapist_client_id,
+        record_type=requested.record_type,
+        draft=Draft(
+            text=drafted.words.text,
+            sender_role=Role.ML,
+            therapist_session_id=requested.therapist_session_id,
+        ),
+        **shop.who_and_when(),
+    )
+    try:
+        shop.ledger.record(job.clinic_id, Kind.SOAP_NOTE, note_id, create)
+    except SomebodyWasFaster:
+        return
+    except Refused:
+        raise GivenUp(WhyFailed.DRAFT_WAS_REFUSED) from None
+
+
+_WHY: Final[Mapping[DraftFailure, WhyFailed]] = {
+    DraftFailure.NOTHING_TO_READ: WhyFailed.NOTHING_TO_DRAFT_FROM,
+    DraftFailure.LLM_UNREACHABLE: WhyFailed.SERVICE_UNREACHABLE,
+    DraftFailure.LLM_TOO_SLOW: WhyFailed.SERVICE_TOO_SLOW,
+    DraftFailure.LLM_BUSY: WhyFailed.SERVICE_UNREACHABLE,
+    DraftFailure.LLM_REFUSED: WhyFailed.SERVICE_REFUSED,
+    DraftFailure.LLM_TOO_LONG: WhyFailed.SERVICE_REFUSED,
+    DraftFailure.LLM_ANSWER_TOO_LARGE: WhyFailed.ANSWER_IS_NOT_VALID,
+    DraftFailure.LLM_ANSWER_INVALID: WhyFailed.ANSWER_IS_NOT_VALID,
+    DraftFailure.LLM_UNSUPPORTED: WhyFailed.ANSWER_IS_NOT_SUPPORTED,
+}
+"""What the user is told of a draft that failed; a test keeps it total."""
+
+DOINGS: Final[Mapping[JobName, Doing]] = {
+    JobName.DEIDENTIFY: Doing(_is_note_wanted, _deidentify, _give_note_up, 30 * 60_000),
+    JobName.SET_EVENT_STATUS: Doing(_is_note_wanted, _set_event_status, _give_note_up, 60_000),
+    JobName.WRITE_SOAP_NOTE: Doing(_is_draft_wanted, _write_soap_note, _give_draft_up, 10 * 60_000),
+}
+"""A test keeps this total."""

@@ -1,0 +1,76 @@
+"""A run of a job: alone, counted, and given up after a bounded number of starts.
+
+A job that ends its worker is counted before it begins, so that the next start knows. What fails is
+tried again by the queue; what fails for good, or too often, becomes a fact with its reason.
+"""
+
+import logging
+from typing import Final
+
+from dramatiq.middleware import Shutdown, TimeLimitExceeded
+
+from domain.refusals import Refused
+from domain.work import WhyFailed
+from handlers.jobs import DOINGS, GivenUp, InVain, Workshop
+from handlers.open_jobs import OpenJobs
+from handlers.policies import Job
+from ledger.database import UNREACHABLE, Datastore
+from ledger.locks import held_if_free
+
+log = logging.getLogger("noteledger.handlers")
+
+STARTS_MAX: Final = 5
+
+
+class Runs:
+    """Runs jobs, whoever sent them."""
+
+    def __init__(self, datastore: Datastore, open_jobs: OpenJobs, shop: Workshop) -> None:
+        self._datastore = datastore
+        self._open_jobs = open_jobs
+        self._shop = shop
+
+    def run(self, job: Job) -> None:
+        """Do it, unless it is done. Raises what the queue shall try again.
+
+        Where another worker is at it, that one finishes; if it dies, its own message comes back.
+        """
+        with held_if_free(self._datastore, "job", *job) as conn:
+            if conn is None:
+                return
+            if not DOINGS[job.name].is_wanted(self._shop, job):
+                self._open_jobs.close(job)
+                return
+            starts = self._open_jobs.start(job)
+            if starts > STARTS_MAX:
+                self._give_up(job, self._open_jobs.why(job) or WhyFailed.ENDED_ITS_WORKER)
+                return
+            self._try(job, starts)
+
+    def _try(self, job: Job, starts: int) -> None:
+        try:
+            DOINGS[job.name].run(self._shop, job)
+        except (Shutdown, *UNREACHABLE):
+            self._open_jobs.take_back_start(job)
+            raise
+        except TimeLimitExceeded:
+            self._give_up(job, WhyFailed.TOOK_TOO_LONG)
+        except GivenUp as given_up:
+            self._give_up(job, given_up.why)
+        except Exception as error:
+            why = error.why if isinstance(error, InVain) else WhyFailed.BROKE
+            if starts >= STARTS_MAX:
+                log.exception("the job %s was given up", job.name)
+                self._give_up(job, why)
+                return
+            self._open_jobs.broke(job, why)
+            raise
+        else:
+            self._open_jobs.close(job)
+
+    def _give_up(self, job: Job, why: WhyFailed) -> None:
+        try:
+            DOINGS[job.name].give_up(self._shop, job, why)
+        except Refused:  # deleted in between: nobody waits for it any more
+            log.info("the job %s is not wanted any more", job.name)
+        self._open_jobs.close(job)

@@ -1,0 +1,109 @@
+"""What leaves the service for a language model: de-identified text, and nothing else."""
+
+import json
+from typing import Final
+
+import pytest
+
+from domain.generation import GenerationState, SourceKind
+from domain.value import Kind
+from handlers.deidentify import DeidentificationFailedError, Deidentified, Names
+from handlers.open_jobs import OpenJobs
+from handlers.runs import Runs
+from handlers.soap_writer import SoapDraft, Source
+from runtime.drafting import drafting
+from runtime.settings import Settings
+from tests.databases import Program
+from tests.handlers.deidentifying import deidentifier
+from tests.handlers.llm_server import answer, in_turn, llm_server
+from tests.handlers.workshops import DRAFT_JOB, state_of_draft, with_generation, workshop
+from tests.samples import CLINIC, NOTE, save
+from tests.work_samples import SOAP_NOTE
+
+CLIENT: Final = "Clara Claes"
+NAMES: Final = Names((CLIENT,), ("Alma Arends",), ("David Dekker",))
+IDENTIFIERS: Final = (
+    "Clara",
+    "Claes",
+    "Alma",
+    "Dekker",
+    "March 3",
+    "555-123-4567",
+    "clara.c@example.com",
+    "Elm Street",
+    "62704",
+)
+FIRST: Final = (
+    "Clara Claes reports four hours of sleep a night since March 3, 2024."
+    " Her phone is 555-123-4567, her address clara.c@example.com."
+)
+SECOND: Final = (
+    "David Dekker of 12 Elm Street, Springfield, IL 62704, will drive Clara to Alma Arends."
+)
+SOURCES: Final = [
+    Source(SourceKind.NOTE, 1, 1, FIRST),
+    Source(SourceKind.NOTE, 2, 1, f"\f{SECOND}"),
+]
+SAID: Final = answer(subjective=[("[CLIENT] reports four hours of sleep.", [1])])
+
+
+def _draft(sources: list[Source], url: str) -> SoapDraft:
+    draft = drafting(Settings.model_validate({"llm_url": url}), deidentifier)
+    return draft(sources, NAMES)
+
+
+def test_no_identifier_is_sent_and_names_come_back() -> None:
+    with llm_server(in_turn(SAID)) as server:
+        draft = _draft(SOURCES, server.url)
+    sent = json.dumps(server.asked)
+    assert [word for word in IDENTIFIERS if word in sent] == []
+    assert "[CLIENT]" in sent
+    assert [sentence.text for sentence in draft.sentences] == [
+        f"{CLIENT} reports four hours of sleep."
+    ]
+
+
+def test_a_placeholder_is_the_same_in_every_source() -> None:
+    with llm_server(in_turn(SAID)) as server:
+        _draft(SOURCES, server.url)
+    [asked] = server.asked
+    assert asked["messages"][1]["content"].count("[CLIENT]") >= 2
+
+
+class Failing:
+    """A de-identifier whose models are gone."""
+
+    tool = "failing/1"
+    models = ()
+
+    def deidentify(self, text: str, names: Names) -> Deidentified:
+        raise DeidentificationFailedError("spacy")
+
+
+def test_where_a_layer_fails_nothing_is_sent() -> None:
+    with llm_server(in_turn(SAID)) as server:
+        settings = Settings.model_validate({"llm_url": server.url})
+        draft = drafting(settings, Failing)  # type: ignore[arg-type]
+        with pytest.raises(DeidentificationFailedError):
+            draft(SOURCES, NAMES)
+    assert server.asked == []
+
+
+def test_a_whole_job_sends_no_identifier(program: Program) -> None:
+    """From the ledger to the SOAP note, whose text has the names again."""
+    with_generation(program)
+    program.ledger.record(CLINIC, Kind.NOTE, NOTE, save(FIRST))
+    with llm_server(in_turn(SAID)) as server:
+        settings = Settings.model_validate({"llm_url": server.url})
+        shop = workshop(
+            program,
+            drafting(settings, deidentifier),
+            names=lambda clinic_id, client, therapist: NAMES,
+        )
+        Runs(program.datastore, OpenJobs(program.datastore), shop).run(DRAFT_JOB)
+    assert state_of_draft(program) is GenerationState.DONE
+    sent = json.dumps(server.asked)
+    assert [word for word in IDENTIFIERS if word in sent] == []
+    words = program.ledger.state(CLINIC, Kind.SOAP_NOTE, SOAP_NOTE).saved.words
+    assert f"{CLIENT} reports four hours of sleep." in words.text
+    assert "No clinician wrote" in words.text

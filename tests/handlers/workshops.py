@@ -1,0 +1,85 @@
+"""A workshop on a real ledger, with makers of drafts that do what a test needs of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from domain.generation import GenerationState
+from domain.value import Kind
+from domain.work import JobName
+from handlers.deidentify import Deidentifier, Names
+from handlers.jobs import Workshop
+from handlers.policies import Job
+from handlers.soap_writer import Section, Sentence, SoapDraft, Source, Span
+from ledger.keys import Keys, LocalKeyFile
+from ledger.ledger import Ledger
+from projections.transcripts import DraftSources
+from tests.databases import Program
+from tests.samples import CLINIC, NOON, NOTE, SESSION, create, enter_directory
+from tests.work_samples import GENERATION, request_generation
+
+Draft = Callable[[Sequence[Source], Names], SoapDraft]
+
+STATUS_JOB: Final = Job(CLINIC, JobName.SET_EVENT_STATUS, Kind.NOTE, NOTE, 1)
+DRAFT_JOB: Final = Job(CLINIC, JobName.WRITE_SOAP_NOTE, Kind.GENERATION, GENERATION, 1)
+
+
+def first_words(sources: Sequence[Source], names: Names) -> SoapDraft:
+    """A draft of the first words of each source."""
+    sentences = [
+        Sentence(Section.SUBJECTIVE, source.text[:9], (Span(number, 0, len(source.text[:9])),))
+        for number, source in enumerate(sources)
+    ]
+    how = "Made of first words."
+    return SoapDraft(tuple(sentences), tuple(sources), "first-words/1", "none", how)
+
+
+def nobody(clinic_id: int, client_user_id: int, therapist_user_id: int) -> Names:
+    """No names."""
+    return Names((), (), ())
+
+
+def without_models() -> Deidentifier:
+    """For jobs that de-identify nothing."""
+    raise AssertionError("nothing is de-identified here")
+
+
+def workshop(program: Program, draft: Draft = first_words, **parts: Any) -> Workshop:
+    """What jobs work with; nothing in it is loaded."""
+    shop = Workshop(
+        ledger=program.ledger,
+        deidentifier=without_models,
+        names=nobody,
+        sources=DraftSources(program.datastore),
+        draft=draft,
+        clock=lambda: NOON,
+    )
+    return replace(shop, **parts)
+
+
+def general_ledger(program: Program, key_file: LocalKeyFile, scopes: Any) -> Ledger:
+    """The program's ledger by keys of some scopes only."""
+    return Ledger(program.datastore, Keys(program.datastore, key_file, scopes), program.appender)
+
+
+def with_session(program: Program, **said: Any) -> None:
+    """A directory, and a note of its session."""
+    enter_directory(program.ledger)
+    program.ledger.record(CLINIC, Kind.NOTE, NOTE, create(therapist_session_id=SESSION, **said))
+
+
+def with_generation(program: Program, **said: Any) -> None:
+    """The same, and a draft that was asked for."""
+    with_session(program, **said)
+    program.ledger.record(CLINIC, Kind.GENERATION, GENERATION, request_generation())
+
+
+def state_of_draft(program: Program) -> GenerationState:
+    """Where it stands."""
+    state: GenerationState = program.ledger.state(CLINIC, Kind.GENERATION, GENERATION).state
+    return state
+
+
+def status_of_session(program: Program) -> str:
+    """Where the work on the session stands."""
+    return str(program.ledger.state(CLINIC, Kind.SESSION, SESSION).event_status)
