@@ -23,12 +23,14 @@ from anyio.to_thread import run_sync
 from api.parts import StreamLimits
 from domain.value import Caller
 from ledger.database import UNREACHABLE
-from projections.changes import Change, Changes, Page, Treatments, as_seen
+from projections.changes import Change, Changes, Page, Treatments, told
 
 log = logging.getLogger("noteledger.feed")
 
 READS_AT_ONCE: Final = 2
 """Of streams that catch up. They have threads of their own, and take none from requests."""
+CROWD: Final = 10
+"""So many changes at once make the look-out rest twice as long."""
 TROUBLE_SECONDS: Final = 1.0
 """How long it waits after a look that failed."""
 
@@ -49,7 +51,7 @@ class _Clinic:
     position: int | None = None
     since: int = 0
     kept: list[Change] = field(default_factory=list)
-    treated: frozenset[tuple[int, int]] = frozenset()
+    clients_of: Mapping[int, frozenset[int]] = field(default_factory=dict)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -120,8 +122,7 @@ class Feed:
             page = await run_sync(read, limiter=self._reading)
             found, upto = page.changes, page.position
         news = found[bisect_right(found, after, key=attrgetter("position")) :]
-        seen = [as_seen(caller, change, clinic.treated) for change in news]
-        return [change for change in seen if change], upto
+        return told(caller, news, clinic.clients_of.get(caller.user_id, frozenset())), upto
 
     # --- the look-out
 
@@ -150,19 +151,29 @@ class Feed:
 
     async def _poll(self) -> None:
         while True:
-            seconds = self._limits.poll_seconds
+            crowd, is_behind = 0, False
             read_to = {number: clinic.position for number, clinic in self._clinics.items()}
             try:
                 for news in await run_sync(partial(self._look, read_to), limiter=self._looking):
                     self._take_in(news)
-                    if news.page and news.page.position < news.head:
-                        seconds = 0.0
+                    if news.page:
+                        crowd += len(news.page.changes)
+                        is_behind |= news.page.position < news.head
+                seconds = 0.0 if is_behind else self._rest(crowd)
             except Exception as error:
                 # Streams outlast a database that is away for a while; its text may hold anything.
                 if not isinstance(error, UNREACHABLE):
                     log.error("looking for changes failed: %s", type(error).__name__)
                 seconds = TROUBLE_SECONDS
             await anyio.sleep(seconds)
+
+    def _rest(self, crowd: int) -> float:
+        """The more comes at once, the longer the next look waits for company.
+
+        To be woken costs a stream as much for one change as for a hundred.
+        """
+        seconds = self._limits.poll_seconds * (1 + crowd / CROWD)
+        return min(seconds, self._limits.poll_seconds_max)
 
     def _look(self, read_to: Mapping[int, int | None]) -> list[_News]:
         """In a thread: what is new above the positions that were read to."""
@@ -184,7 +195,7 @@ class Feed:
         if clinic is None:  # the last of them left meanwhile
             return
         if news.treatments:
-            clinic.treated = news.treatments.pairs
+            clinic.clients_of = news.treatments.clients_of
         if news.page is None:
             assert news.treatments is not None, "the first look reads them"
             clinic.position = clinic.since = news.treatments.position

@@ -48,6 +48,7 @@ class StreamLimits:
     streams_each_max: int
     changes_kept: int = 2_000
     poll_seconds: float = 0.05
+    poll_seconds_max: float = 0.2
     keep_alive_seconds: float = 15.0
     check_seconds: float = 45.0
     life_seconds: float = 600.0

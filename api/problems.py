@@ -29,6 +29,8 @@ MEDIA_TYPE: Final = "application/problem+json"
 THROTTLED_SECONDS: Final = 30
 CHALLENGE: Final = 'Basic realm="noteledger", charset="UTF-8"'
 """Every 401 names a way to sign in (RFC 9110, section 15.5.2)."""
+CHALLENGE_TO_SCRIPTS: Final = 'Cookie realm="noteledger"'
+"""Basic would make a browser ask for name and password by itself, over a page that has a form for it."""
 _LIKE_A_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 STATUS: Final[dict[type[Refused], int]] = {
@@ -171,7 +173,9 @@ async def _refused(request: Request, refused: Exception) -> Response:
 async def _bad_request(request: Request, bad: Exception) -> Response:
     assert isinstance(bad, BadRequest)
     errors = [FieldProblem(field=bad.field, detail=bad.detail)] if bad.field else []
-    headers = {"WWW-Authenticate": CHALLENGE} if bad.status == 401 else {}
+    asked_by_script = request.headers.get("sec-fetch-mode", "navigate") != "navigate"
+    challenge = CHALLENGE_TO_SCRIPTS if asked_by_script else CHALLENGE
+    headers = {"WWW-Authenticate": challenge} if bad.status == 401 else {}
     return problem(bad.status, bad.detail, errors, headers=headers)
 
 

@@ -5,7 +5,8 @@ learn of a change is who may read what changed, by `domain/access.py`.
 """
 
 import logging
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -35,7 +36,7 @@ from domain.note_facts import (
 )
 from domain.relationship import RelationshipBegan, RelationshipEnded
 from domain.session import EventStatus, SessionScheduled, SessionStatusAdvanced, SessionStatusSet
-from domain.value import PSYCHOTHERAPY, Caller, Fact, Kind, Role, kind_and_number
+from domain.value import Caller, Fact, Kind, Role, kind_and_number
 from domain.work import JobName, WhyFailed
 from ledger.codec import read_clear
 from ledger.database import Datastore
@@ -122,19 +123,31 @@ class Page(NamedTuple):
 
 
 class Treatments(NamedTuple):
-    """Who treated whom when the ledger had come to `position`, as (therapist, client)."""
+    """Each therapist's clients, as the ledger had it when it had come to `position`."""
 
     position: int
-    pairs: frozenset[tuple[int, int]]
+    clients_of: Mapping[int, frozenset[int]]
 
 
-def as_seen(caller: Caller, change: Change, treated: frozenset[tuple[int, int]]) -> Change | None:
-    """The change as the caller may learn of it, None where they may not.
+def told(caller: Caller, changes: Iterable[Change], clients: frozenset[int]) -> list[Change]:
+    """Of the changes those that the caller may learn of, as they may.
 
-    `treated` holds the active relationships of the caller's clinic.
+    `clients` are those whom the caller treats. Most of what happens in a clinic is nothing to a
+    given therapist, so that is asked first, and quickly: many streams ask it of each change.
     """
-    is_callers_client = (caller.user_id, change.client_user_id) in treated
-    if change.about in {Kind.NOTE, Kind.SOAP_NOTE}:
+    if caller.role is Role.THERAPIST:
+        me = caller.user_id
+        changes = [
+            change
+            for change in changes
+            if change.therapist_user_id == me or change.client_user_id in clients
+        ]
+    seen = (_as_seen(caller, change, change.client_user_id in clients) for change in changes)
+    return [change for change in seen if change]
+
+
+def _as_seen(caller: Caller, change: Change, is_callers_client: bool) -> Change | None:
+    if change.about is Kind.NOTE or change.about is Kind.SOAP_NOTE:
         return change if _may_learn_of_note(caller, change, is_callers_client) else None
     if caller.role is Role.THERAPIST:
         is_their_own = change.therapist_user_id == caller.user_id
@@ -147,14 +160,14 @@ def as_seen(caller: Caller, change: Change, treated: frozenset[tuple[int, int]])
 
 def _may_learn_of_note(caller: Caller, change: Change, is_callers_client: bool) -> bool:
     assert change.record_type is not None, "every fact of a note names its record type"
-    if caller.role is Role.ML:  # it reads what was de-identified, and no note
-        return change.what is What.DEIDENTIFIED and change.record_type != PSYCHOTHERAPY
+    is_deidentified = change.what is What.DEIDENTIFIED
+    action = Action.READ_DEIDENTIFIED if is_deidentified else Action.READ
     note = NoteAccess(change.about, change.record_type, change.therapist_user_id, is_callers_client)
-    return refusal(caller, Action.READ, note) is None
+    return refusal(caller, action, note) is None
 
 
 class Changes:
-    """Reads the changes of a clinic, whoever asks: `as_seen` says what of them may be told."""
+    """Reads the changes of a clinic, whoever asks: `told` says who learns of them."""
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
@@ -180,8 +193,12 @@ class Changes:
                 .execute(_TREATMENTS, {"clinic_id": clinic_id})
                 .fetchall()
             )
-        pairs = frozenset((therapist, client) for _, therapist, client in rows if therapist)
-        return Treatments(rows[0][0], pairs)
+        clients_of: defaultdict[int, set[int]] = defaultdict(set)
+        for _, therapist, client in rows:
+            if therapist is not None:
+                clients_of[therapist].add(client)
+        whole = {therapist: frozenset(clients) for therapist, clients in clients_of.items()}
+        return Treatments(rows[0][0], whole)
 
     def page(self, clinic_id: int, after: int, upto: int) -> Page:
         """The next changes above `after`, none above `upto`."""

@@ -121,7 +121,12 @@ class Served:
 @contextmanager
 def served(clinic: Clinic, **limits: Any) -> Iterator[Served]:
     """The clinic's application on a socket of its own; a silent stream says every moment how far it is."""
-    quick = {"keep_alive_seconds": 0.02, "poll_seconds": 0.01} | limits
+    quick: dict[str, Any] = {
+        "keep_alive_seconds": 0.02,
+        "poll_seconds": 0.01,
+        "poll_seconds_max": 0.02,
+    }
+    quick |= limits
     parts = replace(clinic.parts, stream_limits=replace(clinic.parts.stream_limits, **quick))
 
     def is_ending() -> bool:

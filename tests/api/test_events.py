@@ -19,6 +19,7 @@ from domain.generation import (
     CancelGeneration,
     FailRun,
     FinishRun,
+    RecordDraft,
     RequestAgain,
     RequestGeneration,
     StartRun,
@@ -137,14 +138,9 @@ def _work_on_a_generation(clinic: Clinic) -> list[Gist]:
     record(RequestAgain(**by_alma, soap_note_id=6))
     record(CancelGeneration(**by_alma))
     record(RequestAgain(**by_alma, soap_note_id=7))
-    made: dict[str, Any] = {
-        "maker": "m",
-        "model": "m",
-        "prompt_digest": None,
-        "sources": (),
-        "sentences": (),
-    }
-    record(FinishRun(**work, run=3, **made))
+    made: dict[str, Any] = {"maker": "m", "model": "m", "prompt_digest": None, "sources": ()}
+    record(RecordDraft(**work, run=3, text=CANARY, sentences=(), **made))
+    record(FinishRun(**work, run=3))
     again = ["requested", "cancelled", "requested", "finished"]
     return [("generation", what, number) for what in ("requested", "started", "failed", *again)]
 

@@ -246,6 +246,17 @@ def test_who_is_not_signed_in_is_told_how(shared_clinic: Clinic) -> None:
         assert answer.headers["WWW-Authenticate"] == 'Basic realm="noteledger", charset="UTF-8"'
 
 
+@pytest.mark.parametrize(
+    ("mode", "scheme"), [("navigate", "Basic"), ("cors", "Cookie"), ("same-origin", "Cookie")]
+)
+def test_a_page_that_asks_makes_no_browser_ask_for_a_password(
+    shared_clinic: Clinic, mode: str, scheme: str
+) -> None:
+    answer = shared_clinic.http.get("/auth/me/", headers={"Sec-Fetch-Mode": mode})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].split()[0] == scheme
+
+
 # --- throttle
 
 

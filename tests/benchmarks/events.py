@@ -45,10 +45,10 @@ class Heard(NamedTuple):
 
 
 class Listeners:
-    """Streams of all therapists in turn, read by one thread."""
+    """Streams of all therapists in turn, read by one thread, which looks into nothing meanwhile."""
 
     def __init__(self, address: Address, seeded: Seeded, count: int) -> None:
-        self.heard: list[Heard] = []
+        self._received: list[tuple[bytes, float]] = []
         self._stop = Event()
         self._selector = selectors.DefaultSelector()
         for number in range(count):
@@ -71,17 +71,20 @@ class Listeners:
             key.fileobj.close()
         self._selector.close()
 
+    def heard(self) -> list[Heard]:
+        """Events as they came; one that was cut in two on its way is left out."""
+        return [
+            Heard(int(number), at)
+            for received, at in self._received
+            for number, comma, _ in (part.partition(b",") for part in received.split(_ID)[1:])
+            if comma
+        ]
+
     def _read(self) -> None:
         while not self._stop.is_set():
             for key, _ in self._selector.select(timeout=0.1):
                 assert isinstance(key.fileobj, socket.socket)
-                received = key.fileobj.recv(1_048_576)
-                at = time.perf_counter()
-                # An event may be cut in two where much is told at once; enough are whole.
-                for part in received.split(_ID)[1:]:
-                    number, comma, _ = part.partition(b",")
-                    if comma:
-                        self.heard.append(Heard(int(number), at))
+                self._received.append((key.fileobj.recv(1_048_576), time.perf_counter()))
 
 
 @contextmanager
@@ -101,12 +104,14 @@ def delays_ms(address: Address, seeded: Seeded, saves: int, listeners: Listeners
     with socket.create_connection(address) as connection:
         for _ in range(saves):
             connection.sendall(next(load))
-            answer = connection.recv(65_536)
+            answer = b""
+            while b"}" not in answer:
+                answer += connection.recv(65_536)
             at = time.perf_counter()
             answered[int(answer.split(b'{"id":', 1)[1].partition(b",")[0])] = at
             time.sleep(GAP_SECONDS)
     time.sleep(1.0)
-    heard = [one for one in listeners.heard if one.note_id in answered]
+    heard = [one for one in listeners.heard() if one.note_id in answered]
     return sorted(max(0.0, one.at - answered[one.note_id]) * 1000 for one in heard)
 
 
