@@ -22,6 +22,7 @@ from runtime.told import ToldError
 
 SERVER_VERSION_MIN: Final = 15
 CONNECT_SECONDS_MAX: Final = 10
+LATE_SECONDS: Final = 600
 NOT_SETTINGS: Final = {"NOTELEDGER_PYTHON", "NOTELEDGER_APP_PASSWORD"}
 """Read by the start script and by docker-compose.yml."""
 
@@ -156,6 +157,27 @@ def _schema_findings(conn: Connection[Any]) -> Iterator[Finding]:
         yield Finding(Level.WRONG, "schema", sentence, "Run `noteledger migrate`.")
         return
     yield Finding(Level.RIGHT, "schema", f"The schema has version {found}.")
+    yield from _work_findings(conn)
+
+
+def _work_findings(conn: Connection[Any]) -> Iterator[Finding]:
+    set_aside = _one(conn, "SELECT count(*) FROM ledger.set_aside")
+    if set_aside:
+        sentence = f"{set_aside} entries could not be taken, and started no work."
+        mend = "Look at ledger.set_aside. Each restart of the service, or of `follow`, tries again."
+        yield Finding(Level.ADVICE, "work", sentence, mend)
+    late = _one(
+        conn,
+        "SELECT count(*) FROM ledger.open_jobs"
+        " WHERE asked_at < now() - %(seconds)s * interval '1 second'",
+        {"seconds": LATE_SECONDS},
+    )
+    if late:
+        sentence = f"{late} jobs have waited for more than {LATE_SECONDS // 60} minutes."
+        mend = "Are `noteledger worker` and `noteledger follow` running, or too few of them?"
+        yield Finding(Level.ADVICE, "work", sentence, mend)
+    else:
+        yield Finding(Level.RIGHT, "work", "No job is late.")
 
 
 def _schema_is(found: int) -> Finding:

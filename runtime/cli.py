@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from runtime import VERSION, logs
+from runtime import VERSION
 from runtime.told import ToldError, sentence
 
 app = typer.Typer(
@@ -65,6 +65,30 @@ def serve(
     from runtime import web  # after the settings: a wrong one is told at once
 
     web.serve(settings, typer.echo)
+
+
+@app.command()
+def worker(
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port of 127.0.0.1 that tells the jobs' figures."),
+    ] = None,
+    state: State = None,
+) -> None:
+    """Do the background jobs: one of any number. Needs NOTELEDGER_BROKER_URL."""
+    from runtime.settings import load_settings
+    from runtime.worker import work
+
+    work(load_settings(state=state), metrics_port, typer.echo)
+
+
+@app.command()
+def follow(state: State = None) -> None:
+    """Send the jobs that the ledgers start, and send again what was lost: one of any number."""
+    from runtime.settings import load_settings
+    from runtime.worker import follow
+
+    follow(load_settings(state=state), typer.echo)
 
 
 @app.command()
@@ -271,5 +295,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    logs.set_up()
     main()

@@ -7,13 +7,15 @@ from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.value import Role
 from runtime.told import ToldError
 
 ENV_PREFIX: Final = "NOTELEDGER_"
+CONNECTIONS_BESIDE_JOBS: Final = 4
+"""For the appender, the relay and the sweeper."""
 
 
 class SettingsAreWrongError(ToldError):
@@ -59,6 +61,19 @@ class Settings(BaseSettings):
     )
     worker_threads: int = Field(
         default=2, ge=1, le=100, description="Threads that work on jobs, in each process that does."
+    )
+    llm_url: HttpUrl | None = Field(
+        default=None,
+        description="Base URL of an OpenAI-compatible service that drafts SOAP notes, for instance"
+        " https://llm.example/v1. It is sent de-identified text only. Without it drafts are made here,"
+        " of sentences that stand in the sources.",
+    )
+    llm_key: SecretStr | None = Field(
+        default=None, description="API key of the service that drafts."
+    )
+    llm_model: str = Field(default="gpt-4o-mini", description="Name of the model that drafts.")
+    llm_seconds: float = Field(
+        default=60.0, gt=0, le=300, description="Most seconds that one draft may take there."
     )
     host: str = Field(default="127.0.0.1", description="Address that the service listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that the service listens on.")
@@ -110,7 +125,11 @@ class Settings(BaseSettings):
         description="Entries on a page of a list where `limit` is not said.",
     )
     database_connections: int = Field(
-        default=20, ge=5, le=500, description="Most connections to the database, for each process."
+        default=20,
+        ge=5,
+        le=500,
+        description="Most connections to the database, for each process: at least two for each worker"
+        " thread, and four.",
     )
     streams_max: int = Field(
         default=500, ge=1, description="Most event streams at a time, for each process."
@@ -147,6 +166,15 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("database_connections")
+    @classmethod
+    def _is_enough_for_the_threads(cls, value: int, others: ValidationInfo) -> int:
+        """A job holds one for its lock, and needs another to go on: too few would wait for each other."""
+        needed = 2 * int(others.data.get("worker_threads", 0)) + CONNECTIONS_BESIDE_JOBS
+        if value < needed:
+            raise ValueError(f"so many worker threads need {needed} connections")
+        return value
+
     @property
     def key_path(self) -> Path:
         """Where the key-encryption key is."""
@@ -161,6 +189,11 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether the database is our own PostgreSQL in the state directory."""
         return self.database_url is None
+
+    @property
+    def works_itself(self) -> bool:
+        """Whether the service does the background work itself; otherwise programs of their own do."""
+        return self.is_embedded or self.broker_url is None
 
     @property
     def is_loopback(self) -> bool:

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from threading import Event, Thread
 from types import FrameType
 from typing import Final
@@ -19,7 +19,7 @@ from typing import Final
 import uvicorn
 
 from api.app import create_app
-from runtime import demo, owner, wiring
+from runtime import background, demo, owner, wiring
 from runtime.checks import require_ready
 from runtime.embedded import EmbeddedServerError
 from runtime.seed import clinics_to_seed, seed_record_types
@@ -63,9 +63,21 @@ def serve(settings: Settings, say: Say) -> None:
                 _say_where(settings, system, listener, say)
                 if broker_url is None:
                     say(wiring.why_in_memory(settings))
-                _settle_memory()
-                with _watching(settings, system):
-                    _answer(system, listener)
+                with _background_work(settings, system, broker_url):
+                    _settle_memory()
+                    with _watching(settings, system):
+                        _answer(system, listener)
+
+
+@contextmanager
+def _background_work(settings: Settings, system: System, broker_url: str | None) -> Iterator[None]:
+    """Done in this process, unless there is a broker for programs that do it."""
+    with ExitStack() as stack:
+        queue = stack.enter_context(background.opened(system, broker_url))
+        if settings.works_itself:
+            stack.enter_context(background.working(settings, system, queue))
+            stack.enter_context(background.following(system, queue))
+        yield
 
 
 @contextmanager

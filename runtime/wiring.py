@@ -9,7 +9,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from api.parts import Limits, Parts, StreamLimits
-from domain.value import Caller
+from domain.value import Caller, KeyScope
 from handlers.documents import DocumentLimits, Documents, find_tesseract
 from ledger import schema
 from ledger.accounts import Accounts
@@ -40,10 +40,14 @@ from runtime.told import ToldError
 
 @dataclass(frozen=True)
 class System:
-    """What runs: the parts that serve requests, and the database behind them."""
+    """What runs: the parts that serve requests, and the database behind them.
+
+    `workers_ledger` is the same ledger by keys that open no psychotherapy note.
+    """
 
     datastore: Datastore
     parts: Parts
+    workers_ledger: Ledger
 
 
 class NothingIsHereError(ToldError):
@@ -144,7 +148,8 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
     with ExitStack() as stack:
         datastore = Datastore(app_url, max_overflow=settings.database_connections - 4)
         stack.callback(datastore.close)
-        keys = Keys(datastore, open_key_file(settings, datastore))
+        key_file = open_key_file(settings, datastore)
+        keys = Keys(datastore, key_file)
         require_right_key(settings.key_path, keys, datastore)
         appender = Appender(datastore, [view.write for view in VIEWS])
         appender.start()
@@ -152,6 +157,7 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
         documents = build_documents(settings)
         stack.callback(documents.close)
         ledger = Ledger(datastore, keys, appender)
+        general = Keys(datastore, key_file, frozenset({KeyScope.GENERAL}))
         note_rows = NoteRows(datastore, ledger)
         times = SessionTimes(
             idle=timedelta(minutes=settings.session_idle_minutes),
@@ -186,6 +192,7 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 is_https=settings.is_https,
                 anonymous=_anonymous(settings),
             ),
+            Ledger(datastore, general, appender),
         )
 
 

@@ -180,7 +180,7 @@ class TestCheck:
         assert said.code == 0, said.out
         assert "wrong" not in said.out
         found = [finding.level for finding in document_findings(Settings())]
-        assert said.out.count("right ") == 6 + found.count(Level.RIGHT)
+        assert said.out.count("right ") == 7 + found.count(Level.RIGHT)
 
     def test_another_databases_key_file(self, place: dict[str, str], tmp_path: Path) -> None:
         other = tmp_path / "other.json"
@@ -206,6 +206,22 @@ class TestCheck:
             owner.execute("DROP SCHEMA ledger CASCADE")
         assert "noteledger migrate" in wrong(in_here("check", env=on(database, key_file)))
         assert not key_file.exists()
+
+    def test_work_that_is_left(self, database: Database, key_file: Path) -> None:
+        with owner_of(database.owner_url) as owner:
+            owner.execute(
+                "INSERT INTO ledger.set_aside (clinic_id, follower, position, error)"
+                " VALUES (1, 'relay', 7, 'ValueError')"
+            )
+            owner.execute(
+                "INSERT INTO ledger.open_jobs (clinic_id, job, aggregate_id, version,"
+                "  asked_position, asked_at)"
+                " VALUES (1, 'deidentify', gen_random_uuid(), 1, 7, now() - interval '1 hour')"
+            )
+        said = in_here("check", env=on(database, key_file))
+        assert said.code == 0, said.out
+        assert "1 entries could not be taken" in said.out
+        assert "1 jobs have waited" in said.out
 
     def test_rights_that_are_too_wide(self, database: Database, key_file: Path) -> None:
         with owner_of(database.owner_url) as owner:

@@ -31,6 +31,13 @@ def test_what_is_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch
     assert (settings.port, settings.host) == (2, "::1")
 
 
+def test_worker_threads_have_connections_for_their_locks_and_their_work() -> None:
+    assert load_settings(worker_threads=8).database_connections == 20
+    with pytest.raises(SettingsAreWrongError, match=r"DATABASE_CONNECTIONS.* need 22 connections"):
+        load_settings(worker_threads=9)
+    assert load_settings(worker_threads=9, database_connections=22).worker_threads == 9
+
+
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in settings_page.variables():
         monkeypatch.setenv(name, "")
