@@ -79,7 +79,8 @@ def _deidentified(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> Dei
     if note.is_deleted:
         raise NoteIsUnknown
     found = note.deidentified
-    if found is None or found.words is None:
+    # What an amendment took out of the text must not be read here still.
+    if found is None or found.words is None or found.of_version in note.amended:
         raise NotDeidentifiedYet
     return DeidentifiedNote(
         id=note_id,

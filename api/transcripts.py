@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from api import saving
 from api.auth import TheCaller
 from api.directory import PUT, READ, permit
-from api.given import TheId, checked_text
+from api.given import GivenText, TheId, checked_text
 from api.parts import Parts, TheParts
 from api.problems import BadRequest
 from api.therapist_note_shapes import Given
@@ -25,7 +25,7 @@ _PATH: Final = "/{id}/transcript"
 class TranscriptPut(Given):
     """What was said. Lines may begin with a speaker ("Therapist:", "Client:") or a time."""
 
-    text: str
+    text: GivenText
 
 
 class TranscriptOut(BaseModel):

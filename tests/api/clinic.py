@@ -171,6 +171,11 @@ def soap(text: object = "S: slept well", **said: Any) -> dict[str, Any]:
     return _about_clara() | sent_as | {"data": text} | said
 
 
+def trigger(**said: Any) -> dict[str, Any]:
+    """What a SOAP note about Clara shall be drafted for."""
+    return _about_clara() | said
+
+
 def _about_clara() -> dict[str, Any]:
     return {
         "record_type": PROGRESS,

@@ -4,6 +4,8 @@ from tests.api.clinic import Clinic
 from tests.api.document_checks import check_document
 from tests.samples import ALMA
 
+PATHS = r"/(apis/therapistnotes/(data|recordtype)/|directory/sessions/\{id\}/transcript/)"
+
 
 def test_the_service_does_what_its_document_says(shared_clinic: Clinic) -> None:
-    check_document(shared_clinic, ALMA, "/apis/therapistnotes/(data|recordtype)/")
+    check_document(shared_clinic, ALMA, PATHS)
