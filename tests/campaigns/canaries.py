@@ -1,9 +1,11 @@
 """Look for words outside of their seals: `python -m tests.campaigns.canaries --canaries 1000`.
 
-Canary words are written wherever words can go, and the service is killed in between. Then each
-table is dumped as the database's superuser, and every file of the server and of the service but
-the key file is searched. Exits 1 if one word is found, if one that should be kept cannot be opened
-with the keys, or if the search does not find a word that was put there to be found.
+Canary words are written wherever words can go, and the service is killed in between. Once the
+background has done its work on them, each table is dumped as the database's superuser, and the
+broker's memory, the metrics and every file of the servers (the broker's append-only file, which
+holds every message that was sent, among them) and of the service but the key file are searched.
+Exits 1 if one word is found, if one that should be kept cannot be opened with the keys, or if the
+search does not find a word that was put there to be found.
 """
 
 import argparse
@@ -13,18 +15,23 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from signal import SIGKILL
 from typing import Final, NamedTuple
 
+import redis
+
 from runtime import wiring
 from runtime.embedded import attach_or_start
+from runtime.embedded_broker import attach_or_start_broker
 from runtime.settings import Settings
 from tests.campaigns.canary_search import (
     STEMS,
     Searched,
     forms,
     search,
+    search_broker,
     search_files,
     search_pg_dump,
     search_tables,
@@ -37,6 +44,7 @@ from tests.campaigns.canary_words import (
     at_the_command_line,
     while_the_database_is_gone,
 )
+from tests.campaigns.canary_work import done_jobs, draft, searched_metrics
 from tests.campaigns.ledger_checks import CLINIC, opened
 from tests.campaigns.running_service import Service, service
 from tests.databases import owner_of
@@ -49,6 +57,7 @@ class Figures(NamedTuple):
     """What a campaign came to; `control` is the search for what was put there to be found."""
 
     words: list[Word]
+    jobs: int
     not_kept: list[Word]
     searched: list[Searched]
     control: list[Searched]
@@ -68,19 +77,21 @@ def campaign(count: int) -> Figures:
     with service() as running:
         running.start()
         canaries = _written(running, count)
+        with attach_or_start(running.state) as address:
+            jobs = done_jobs(address.owner_url)
         searched = list(_searched_alive(running, canaries))
         running.end()
         searched += _searched_files(running, "after the end")
         not_kept = _not_kept(running, canaries.words)
         control = list(_control(running))
-    return Figures(canaries.words, not_kept, searched, control, time.monotonic() - began)
+    return Figures(canaries.words, jobs, not_kept, searched, control, time.monotonic() - began)
 
 
 def _written(running: Service, count: int) -> Canaries:
     """In the middle of it, a backend of the server is killed, then the server, then the service."""
     canaries = Canaries(running)
     at_the_command_line(canaries)
-    steps = itertools.cycle(STEPS)
+    steps = itertools.cycle((draft, *STEPS))
     while len(canaries.words) < count // 2:
         next(steps)(canaries)
     os.kill(running.backends()[0], SIGKILL)
@@ -101,6 +112,9 @@ def _searched_alive(running: Service, canaries: Canaries) -> Iterator[Searched]:
     with attach_or_start(running.state) as address:
         yield together("dump of all tables", search_tables(address.owner_url))
         yield search_pg_dump(address.owner_url)
+    with attach_or_start_broker(running.state) as url:
+        yield search_broker(url)
+    yield searched_metrics(canaries)
     yield from _searched_files(running, "while it runs")
     yield search("what `directory import` said", b"\n".join(canaries.told))
 
@@ -138,6 +152,12 @@ def _control(running: Service) -> Iterator[Searched]:
         yield search_pg_dump(address.owner_url)._replace(where="control: pg_dump")
         files: Path = running.state / "postgres"
         yield together("control: files of the server", search_files(files))
+    with attach_or_start_broker(running.state) as url:
+        with closing(redis.Redis.from_url(url)) as client:
+            client.rpush("control", CONTROL)
+        yield search_broker(url)._replace(where="control: memory of the broker")
+        broker = running.state / "valkey"
+        yield together("control: files of the broker", search_files(broker))
 
 
 # --- what is printed
@@ -149,6 +169,7 @@ def table(figures: Figures) -> str:
     kept = sum(word.is_kept for word in figures.words)
     lines = [f"{len(figures.words)} words in {figures.seconds:.0f} s, written into:"]
     lines += [f"  {place:28}{count}" for place, count in places.items()]
+    lines.append(f"jobs done with them: {figures.jobs}")
     lines.append(f"kept and opened with the keys: {kept - len(figures.not_kept)} of {kept}")
     lines += [f"  not kept: {word.place}: {word.text}" for word in figures.not_kept]
     lines.append(f"{'looked for in':42}{'bytes':>14}{'found':>8}")

@@ -6,17 +6,19 @@ there, whole or cut short behind it; and a search for two stems is done in secon
 
 import base64
 import importlib.util
+import itertools
 import json
 import mmap
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import psycopg
+import redis
 from psycopg.sql import SQL, Identifier
 
 from tests.databases import owner_of
@@ -111,6 +113,33 @@ def _files(directory: Path, without: frozenset[Path]) -> Iterator[Path]:
                 yield from _files(path, without)
             elif path.is_file():
                 yield path
+
+
+# --- the broker
+
+
+def search_broker(url: str) -> Searched:
+    """Every key that it remembers, and what stands under it."""
+    with closing(redis.Redis.from_url(url)) as client:
+        return search("memory of the broker", b"\0".join(_remembered(client)))
+
+
+def _remembered(client: Any) -> Iterator[bytes]:
+    for key in client.scan_iter():
+        yield key
+        match client.type(key):
+            case b"hash":
+                yield from itertools.chain(*client.hgetall(key).items())
+            case b"list":
+                yield from client.lrange(key, 0, -1)
+            case b"set":
+                yield from client.smembers(key)
+            case b"zset":
+                yield from client.zrange(key, 0, -1)
+            case b"string":
+                yield client.get(key) or b""
+            case kind:  # a search that passes something by would be worth nothing
+                raise NotImplementedError(kind)
 
 
 # --- tables

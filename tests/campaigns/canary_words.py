@@ -65,10 +65,6 @@ class Canaries:
         """A new one that stays, sealed."""
         return self._new(place, STEMS[len(self.words) % 2], is_kept=True)
 
-    def plain_word(self, place: str) -> str:
-        """A new one of ASCII, for what takes nothing else."""
-        return self._new(place, STEMS[0], is_kept=True)
-
     def passing_word(self, place: str) -> str:
         """A new one of ASCII that is refused, or of which only a digest is kept."""
         return self._new(place, STEMS[0], is_kept=False)
@@ -105,7 +101,8 @@ class Canaries:
 Step = Callable[[Canaries], None]
 
 
-def _whose(record_type: int) -> dict[str, int]:
+def about(record_type: int) -> dict[str, int]:
+    """Therapist, client and relationship of the notes."""
     therapist, client, relationship, _ = WHOSE["therapist"][0]
     return {
         "record_type": record_type,
@@ -120,7 +117,7 @@ def _signature(of: Canaries) -> str:
 
 
 def _note(of: Canaries, record_type: int = 2) -> Any:
-    said = {"data": of.word("note text"), **_whose(record_type)}
+    said = {"data": of.word("note text"), **about(record_type)}
     return of.send("therapist", form_request(said), 201).json()
 
 
@@ -128,12 +125,12 @@ def _write_note(of: Canaries) -> None:
     """Of both scopes of keys, with files, under an Idempotency-Key, twice."""
     key = {"Idempotency-Key": of.passing_word("Idempotency-Key")}
     for record_type in (1, 2):
-        said = {"data": of.word("note text"), **_whose(record_type)}
+        said = {"data": of.word("note text"), **about(record_type)}
         content = of.word("file content")
         files = [
             Upload(
                 of.word("file name"),
-                f"application/{of.plain_word('media type')}",
+                f"application/{of.passing_word('media type')}",
                 f"{content} {'much ' * 200}".encode(),
             ),
             Upload("plain.txt", "text/plain", of.word("file content").encode("utf-16-le")),
@@ -148,7 +145,7 @@ def _write_note(of: Canaries) -> None:
 def _save_note(of: Canaries) -> None:
     note = _note(of, record_type=1)
     said = {of.word("key of an object"): [of.word("value in an object"), {"n": 1}]}
-    of.send("therapist", form_request({"id": note["id"], "data": said, **_whose(1)}))
+    of.send("therapist", form_request({"id": note["id"], "data": said, **about(1)}))
     again = {"data": of.word("note text"), "date": DATED}
     of.send("therapist", json_request("PUT", f"{BASE}/data/{note['id']}/", again))
     approved = {"data": of.word("note text"), "is_approved": True, "signature": _signature(of)}
@@ -156,7 +153,7 @@ def _save_note(of: Canaries) -> None:
 
 
 def _write_soap_note(of: Canaries) -> None:
-    path, whose = f"{BASE}/soap/recordtype/", _whose(2)
+    path, whose = f"{BASE}/soap/recordtype/", about(2)
     ml = {"data": of.word("ML text"), "sender_role": "ml", "is_approved": False, **whose}
     note = of.send("ml", json_request("POST", path, ml), 201).json()
     own: dict[str, Any] = {"sender_role": "therapist", "id": note["id"], **whose}
@@ -193,7 +190,7 @@ def _name_people(of: Canaries) -> None:
 
 def _be_refused(of: Canaries) -> None:
     """What is wrong is refused, and neither kept nor logged."""
-    word, whose = of.passing_word, _whose(2)
+    word, whose = of.passing_word, about(2)
     notes, soap = f"{BASE}/recordtype/", f"{BASE}/soap/recordtype/"
     no_json = Request("POST", soap, f'{{"{word("broken JSON")}'.encode())
     unknown = {"data": word("refused text"), word("unknown field"): 1}
@@ -238,9 +235,10 @@ STEPS: Final[tuple[Step, ...]] = (
 
 def while_the_database_is_gone(of: Canaries) -> None:
     """What breaks is logged, and no word with it; then the service is killed, with those who wait."""
-    said = {"data": of.passing_word("text of a broken save"), **_whose(2)}
-    files = [Upload(of.passing_word("file of a broken save"), "text/plain", b"")]
-    soap = {"data": of.passing_word("text of a broken save"), "sender_role": "ml", **_whose(2)}
+    said = {"data": of.passing_word("text of a broken save"), **about(2)}
+    content = of.passing_word("text of a file of a broken save").encode()
+    files = [Upload(of.passing_word("file of a broken save"), "text/plain", content)]
+    soap = {"data": of.passing_word("text of a broken save"), "sender_role": "ml", **about(2)}
     name = {"full_name": of.passing_word("name of a broken save")}
     requests = {
         "therapist": form_request(said, files),

@@ -11,10 +11,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Final, NamedTuple
 
 from runtime.private_files import locked
@@ -29,6 +29,7 @@ POLL_SECONDS: Final = 0.01
 # Below what systems give to outgoing connections: a client that asks while nobody listens could
 # otherwise be given the very port that it asks for, and take it from the service.
 PORTS: Final = (20_000, 32_000)
+NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class ServiceError(Exception):
@@ -44,9 +45,10 @@ class Process(NamedTuple):
 
 
 class Service:
-    """`noteledger serve`, at one port from start to start."""
+    """`noteledger serve`, at one port from start to start; `settings` are of its environment."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str] = NO_SETTINGS) -> None:
+        self.settings = settings
         self.state = directory / "s"
         self.output = directory / "output"
         self.port = _free_port()
@@ -65,7 +67,7 @@ class Service:
             self._process = subprocess.Popen(
                 [*self.command("serve"), f"--port={self.port}"],
                 cwd=CHECKOUT,
-                env=environment(),
+                env={**environment(), **self.settings},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -152,7 +154,7 @@ class Service:
 @contextmanager
 def service() -> Iterator[Service]:
     """A service that is not started yet; afterwards nothing is left of it."""
-    _unwind_when_ended()
+    unwind_when_ended()
     with short_directory() as directory:
         found = Service(directory)
         with cleaned(found.state):
@@ -178,7 +180,9 @@ def processes() -> list[Process]:
     return [Process(int(pid), int(parent), *rest) for pid, parent, *rest in fields if rest]
 
 
-def _unwind_when_ended() -> None:
+def unwind_when_ended() -> None:
+    """By the signals that would end this process as it stands: the blocks are left in order."""
+
     def end(number: int, frame: FrameType | None) -> None:
         sys.exit(128 + number)
 

@@ -16,7 +16,7 @@ from tests.campaigns.running_service import environment, processes
 from tests.databases import short_directory
 from tests.runtime.embedded_states import CHECKOUT, within
 
-RUN_SECONDS_MAX = 240
+RUN_SECONDS_MAX = 300
 
 
 @pytest.fixture
@@ -53,6 +53,12 @@ def test_what_was_acknowledged_outlives_kills(nothing_is_left: Path) -> None:
         printed, _ = campaign.communicate(timeout=RUN_SECONDS_MAX)
     assert campaign.returncode == 0, printed
     assert "fsync on" in printed
+
+
+def test_each_job_is_done_once_whatever_is_killed(nothing_is_left: Path) -> None:
+    with running(nothing_is_left, "kill_jobs", "--kills=1", "--job=write-soap-note") as campaign:
+        printed, _ = campaign.communicate(timeout=RUN_SECONDS_MAX)
+    assert campaign.returncode == 0, printed
 
 
 def test_no_word_is_in_the_open(nothing_is_left: Path) -> None:

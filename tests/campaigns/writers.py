@@ -203,7 +203,7 @@ class Writer(threading.Thread):
     def _uploads(self) -> list[Upload]:
         sizes = (10, 1_000, 100_000)
         return [
-            Upload(f"{secrets.token_hex(4)}.txt", "text/plain", secrets.token_bytes(size))
+            Upload(f"{secrets.token_hex(4)}.txt", "text/plain", secrets.token_hex(size).encode())
             for size in self._chance.sample(sizes, self._chance.randint(1, 2))
         ]
 
