@@ -17,6 +17,8 @@ from openai.types.chat import ChatCompletionMessageParam
 from handlers.soap_writer import DraftFailedError, DraftFailure
 
 ANSWER_BYTES_MAX: Final = 2 << 20
+# A connection kept for the second round could be closed by the server just when it is used again.
+ONE_USE: Final = httpx2.Limits(max_connections=1, max_keepalive_connections=0)
 
 Answer = TypeVar("Answer")
 Ask = Callable[[list[ChatCompletionMessageParam]], Awaitable[str]]
@@ -58,7 +60,7 @@ class Server:
         async with (
             asyncio.timeout(self._seconds),
             httpx2.AsyncClient(
-                transport=_Bounded(httpx2.AsyncHTTPTransport(retries=0)),
+                transport=_Bounded(httpx2.AsyncHTTPTransport(retries=0, limits=ONE_USE)),
                 follow_redirects=False,  # words go to the server that was named, to no other
                 trust_env=False,  # ... and through no proxy that the environment names
                 timeout=None,  # the bound around it all holds

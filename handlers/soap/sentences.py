@@ -152,8 +152,9 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _heard(text: str, piece: Piece) -> Piece:
     """Whether the piece asks something, and whether it says yes or no."""
-    last = text[piece.start : piece.end].rstrip("\"'”)] ")[-1:]
-    asks = last == "?" or (last not in ".!" and ASKS.match(text, piece.start, piece.end))
+    end = text[max(piece.start, piece.end - 8) : piece.end].rstrip("\"'”)] ")
+    is_closed = end.endswith((".", "!")) and not end.endswith("..")
+    asks = end.endswith("?") or (not is_closed and ASKS.match(text, piece.start, piece.end))
     yes_or_no = YES_OR_NO.match(text, piece.start, piece.end)
     said = text[yes_or_no.start() : yes_or_no.end()] if yes_or_no else ""
     return piece._replace(

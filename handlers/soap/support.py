@@ -39,8 +39,7 @@ PARTED = re.compile(r"['\u2019-]")
 CODED = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d_])[\w.]*\w")
 DENIED = re.compile(
     r"""\b(?:no|not|cannot|never|none|nor|without|neither|nothing|deny|denies|denied|absent|negative)\b
-    |\b(?:do|does|did|is|was|are|were|have|has|had|ca|can|wo|would|could|should|must|need|ai)
-        \s?n?['\u2019]?\s?t\b""",
+    |n['\u2019]t\b""",
     re.IGNORECASE | re.VERBOSE,
 )
 CLAIMS = re.compile(

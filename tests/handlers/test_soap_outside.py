@@ -15,7 +15,7 @@ from runtime.drafting import drafting
 from runtime.settings import Settings
 from tests.databases import Program
 from tests.handlers.deidentifying import deidentifier
-from tests.handlers.llm_server import answer, in_turn, llm_server
+from tests.handlers.llm_server import LlmServer, note, says, serving
 from tests.handlers.workshops import DRAFT_JOB, state_of_draft, with_generation, workshop
 from tests.samples import CLINIC, NOTE, save
 from tests.work_samples import SOAP_NOTE
@@ -44,7 +44,12 @@ SOURCES: Final = [
     Source(SourceKind.NOTE, 1, 1, FIRST),
     Source(SourceKind.NOTE, 2, 1, f"\f{SECOND}"),
 ]
-SAID: Final = answer(subjective=[("[CLIENT] reports four hours of sleep.", [1])])
+SAID: Final = note(subjective=[("[CLIENT] reports four hours of sleep.", [1])])
+
+
+def _sent(server: LlmServer) -> str:
+    """All that it was told."""
+    return json.dumps([request["messages"] for request in server.requests])
 
 
 def _draft(sources: list[Source], url: str) -> SoapDraft:
@@ -53,9 +58,9 @@ def _draft(sources: list[Source], url: str) -> SoapDraft:
 
 
 def test_no_identifier_is_sent_and_names_come_back() -> None:
-    with llm_server(in_turn(SAID)) as server:
+    with serving(says(SAID)) as server:
         draft = _draft(SOURCES, server.url)
-    sent = json.dumps(server.asked)
+    sent = _sent(server)
     assert [word for word in IDENTIFIERS if word in sent] == []
     assert "[CLIENT]" in sent
     assert [sentence.text for sentence in draft.sentences] == [
@@ -64,9 +69,9 @@ def test_no_identifier_is_sent_and_names_come_back() -> None:
 
 
 def test_a_placeholder_is_the_same_in_every_source() -> None:
-    with llm_server(in_turn(SAID)) as server:
+    with serving(says(SAID)) as server:
         _draft(SOURCES, server.url)
-    [asked] = server.asked
+    [asked] = server.requests
     assert asked["messages"][1]["content"].count("[CLIENT]") >= 2
 
 
@@ -81,19 +86,19 @@ class Failing:
 
 
 def test_where_a_layer_fails_nothing_is_sent() -> None:
-    with llm_server(in_turn(SAID)) as server:
+    with serving(says(SAID)) as server:
         settings = Settings.model_validate({"llm_url": server.url})
         draft = drafting(settings, Failing)  # type: ignore[arg-type]
         with pytest.raises(DeidentificationFailedError):
             draft(SOURCES, NAMES)
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_a_whole_job_sends_no_identifier(program: Program) -> None:
     """From the ledger to the SOAP note, whose text has the names again."""
     with_generation(program)
     program.ledger.record(CLINIC, Kind.NOTE, NOTE, save(FIRST))
-    with llm_server(in_turn(SAID)) as server:
+    with serving(says(SAID)) as server:
         settings = Settings.model_validate({"llm_url": server.url})
         shop = workshop(
             program,
@@ -102,7 +107,7 @@ def test_a_whole_job_sends_no_identifier(program: Program) -> None:
         )
         Runs(program.datastore, OpenJobs(program.datastore), shop).run(DRAFT_JOB)
     assert state_of_draft(program) is GenerationState.DONE
-    sent = json.dumps(server.asked)
+    sent = _sent(server)
     assert [word for word in IDENTIFIERS if word in sent] == []
     words = program.ledger.state(CLINIC, Kind.SOAP_NOTE, SOAP_NOTE).saved.words
     assert f"{CLIENT} reports four hours of sleep." in words.text
