@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from runtime import VERSION
+from runtime import VERSION, logs
 from runtime.told import ToldError, sentence
 
 app = typer.Typer(
@@ -295,4 +295,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logs.set_up()
     main()

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from domain.value import Kind
 from domain.work import JobName
 from handlers.policies import Job
+from tests.campaigns.canary_search import STEMS
 from tests.campaigns.http_client import BASE, Client, form_request, json_request, log_in
 from tests.campaigns.ledger_checks import CLINIC
 from tests.campaigns.saves import WHOSE
@@ -15,7 +16,7 @@ FIRST_SESSION: Final = 1_000
 RECORD_TYPE: Final = 2
 TEXT: Final = (
     "Juno Castellane came ten minutes late on 3 March 2026. She says that she sleeps four hours a"
-    " night and has not called her sister Wilma since the funeral. She looked tired and spoke softly."
+    f" night and has not called her friend {STEMS[0]} since the funeral. She looked tired and spoke softly."
     " Her low mood goes on much as it was three weeks ago. She will write down her evenings and call"
     " 555-0142 before we meet again.\n"
 )

@@ -2,6 +2,7 @@
 two workers and two followers. Each can be killed; PostgreSQL and the broker come back where they were.
 """
 
+import itertools
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from typing import Final
 from runtime.embedded import ServerAddress, embedded_postgres
 from runtime.valkey_server import answers
 from tests.brokers import valkey_command
+from tests.campaigns.canary_search import Searched, search_files, search_tables, together
 from tests.campaigns.running_service import (
     END_SECONDS_MAX,
     POLL_SECONDS,
@@ -172,7 +174,7 @@ class Installation:
     """All of it. A program is found by its name."""
 
     def __init__(self, directory: Path, postgres: Postgres, broker: Valkey) -> None:
-        self.postgres, self.broker = postgres, broker
+        self.directory, self.postgres, self.broker = directory, postgres, broker
         settings = {
             "NOTELEDGER_DATABASE_URL": postgres.address.app_url,
             "NOTELEDGER_OWNER_DATABASE_URL": postgres.address.owner_url,
@@ -204,6 +206,13 @@ class Installation:
         self.service.wait_until_ready()
         for program in self.programs.values():
             program.wait_until_ready()
+
+    def searched(self) -> Searched:
+        """For words: all tables, and what programs and broker have written, but the key file."""
+        without = [self.service.state / "keys.json", self.directory / "p"]
+        tables = search_tables(self.postgres.address.owner_url)
+        files = search_files(self.directory, without=without)
+        return together("installation", itertools.chain(tables, files))
 
     def end(self) -> list[int]:
         """In order; the exit code of each program that ran."""

@@ -16,9 +16,10 @@ Kills go on until there are `--kills` hits of each victim and kind of job, or fo
 kills. They come a few together: then everything settles, so that a job may be hit twice.
 
 Exits 1 if a job is not done once in effect, if anything failed, was left over or set aside, if a
-program ended that nobody killed, or if the views differ from their rebuild. It cannot show what a
-lost disk, a lost network or a lost machine does; a `worker-told-to-stop` has time to finish what
-it began (jobs that are longer than that are interrupted: tests/handlers/test_runs.py).
+program ended that nobody killed, if the views differ from their rebuild, or if a word of the notes
+stands in a table, in what a program said or in the broker's file. It cannot show what a lost disk,
+a lost network or a lost machine does; a `worker-told-to-stop` has time to finish what it began
+(jobs that take longer than that are interrupted: tests/handlers/test_runs.py).
 """
 
 import argparse
@@ -217,6 +218,7 @@ class Campaign:
             ends.soap_notes.keys() - set(ends.of_generation.values())
         )
         wrong["set aside"] += self._watch.count("set_aside")
+        wrong["words in the open"] += len(self._running.searched().hits)
         wrong["not whole"] += not self._is_whole()
 
     def _is_whole(self) -> bool:
