@@ -55,9 +55,7 @@ PATTERNS = (
         Category.PHOTO,
         r"(?<![\w/.()-])[\w()-]++(?:\.[\w()-]++){0,6}?\.(?:jpe?g|png|heic|gif|tiff?|bmp|webp|mov|mp4)\b",
     ),
-    _pattern(
-        Category.EMAIL, r"(?<![\w.+-])[\w.+%'-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}"
-    ),
+    _pattern(Category.EMAIL, r"(?<![\w.+-])[\w.+%'-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,8}"),
     _pattern(
         Category.EMAIL,
         r"\b[\w.+-]{2,40}+\s?[\[(]at[\])]\s?[\w-]{2,40}+\s?(?:[\[(]dot[\])]|\.)\s?[a-z]{2,8}\b",

@@ -1,8 +1,11 @@
 """The log tells where something broke, and no word of what anybody wrote."""
 
 import logging
+import subprocess
+import sys
 
 from runtime.logs import WithoutWords
+from tests.runtime.command_line import CHECKOUT
 
 
 def logged(error: BaseException) -> str:
@@ -35,3 +38,26 @@ def test_an_exceptions_text_is_left_out() -> None:
     assert "Mabel" not in written
     assert written.index("ValueError") < written.index("led to") < written.rindex("RuntimeError")
     assert f"in {broken.__name__}" in written
+
+
+AT_THE_END = """
+import atexit, logging, runpy, sys
+
+def say():
+    try:
+        int("Mabel")
+    except ValueError:
+        logging.getLogger("dramatiq.worker").exception("broke")
+
+atexit.register(say)
+sys.argv = ["noteledger", "--version"]
+runpy.run_module("runtime.cli", run_name="__main__")
+"""
+
+
+def test_the_command_logs_so_whichever_library_speaks() -> None:
+    command = [sys.executable, "-c", AT_THE_END]
+    ran = subprocess.run(command, check=True, cwd=CHECKOUT, capture_output=True, text=True)
+    assert "ERROR dramatiq.worker: broke" in ran.stderr
+    assert "ValueError" in ran.stderr
+    assert "Mabel" not in ran.stderr
