@@ -39,7 +39,8 @@ _TITLE_BEFORE = re.compile(
 )
 _INITIAL_BEFORE = re.compile(r"(?<![\w.])(?:[A-Za-z]\.[ \t]?){1,2}$")
 _AFTER = re.compile(
-    r"-[A-Z]\w+|[ \t]{1,2}(?:[A-Z]\.(?:[A-Z]\.)?|[a-z]\.(?=[ \t,;)])|[B-HJ-Z](?=[,;:)\s]|$))|,?[ \t]{1,2}(?:Jr|Sr|II|III|IV)\b\.?"
+    r"-[A-Z]\w+|[ \t]{1,2}(?:[A-Z]\.(?:[A-Z]\.)?|[a-z]\.(?=[ \t,;)])|[B-HJ-Z](?=[,;:)\s]|$))"
+    r"|,?[ \t]{1,2}(?:Jr|Sr|II|III|IV)\b\.?"
 )
 _WORD_AFTER = re.compile(
     rf"[ \t]{{1,2}}(?:(?:{'|'.join(sorted(PARTICLES - {'the', 'of', 'y', 'e'}))})[ \t]{{1,2}}){{0,2}}"

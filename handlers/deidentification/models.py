@@ -24,6 +24,7 @@ RAMPART_DIGEST: Final = "adf60b8d510b7afef385e0dae86db253adb75848ea306c01667ff65
 _SPACY_CHARACTERS: Final = 1500
 _RAMPART_CHARACTERS: Final = 480  # the context it was trained in
 _KEPT_LETTERS: Final = 7
+_BATCH: Final = 4  # pieces in memory at once
 _OVERLAP: Final = 64
 _RAMPART_TOKENS: Final = 510  # and [CLS] and [SEP]
 
@@ -94,7 +95,9 @@ class SpacyModel:
             found = [
                 Found(start + entity.start_char, start + entity.end_char, entity.label_, 1.0)
                 for (start, _), document in zip(
-                    parts, self._nlp.pipe(text[start:end] for start, end in parts), strict=True
+                    parts,
+                    self._nlp.pipe((text[start:end] for start, end in parts), batch_size=_BATCH),
+                    strict=True,
                 )
                 for entity in document.ents
             ]
