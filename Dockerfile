@@ -3,7 +3,7 @@ WORKDIR /app
 COPY requirements.lock .
 RUN python -m venv .venv \
     && .venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \
-        --require-hashes --requirement requirements.lock
+        --no-deps --require-hashes --requirement requirements.lock
 
 
 FROM python:3.13-slim

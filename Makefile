@@ -54,7 +54,7 @@ endef
 
 # What lock $(1) names comes in, and the locks $(2) are installed in full by that.
 define fill_venv
-	echo "Installing what $(1) names (the first time takes up to a minute)"; \
+	echo "Installing what $(1) names (the first time takes a minute or two)"; \
 	rm -rf $(MARKS); \
 	$(PIP_INSTALL) $(1); \
 	mkdir $(MARKS); pwd -P >$(MARKS)/place; cp $(2) $(MARKS)
