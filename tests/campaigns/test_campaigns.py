@@ -3,49 +3,22 @@
 import base64
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.campaigns.canary_search import STEMS, forms, search
-from tests.campaigns.running_service import environment, processes
-from tests.databases import short_directory
-from tests.runtime.embedded_states import CHECKOUT, within
-
-RUN_SECONDS_MAX = 300
+from tests.campaigns.running_service import processes
+from tests.campaigns.small_runs import RUN_SECONDS_MAX, nothing_left, running
+from tests.runtime.embedded_states import within
 
 
 @pytest.fixture
 def nothing_is_left() -> Iterator[Path]:
-    """A directory for temporary files that is empty afterwards; and no process works there."""
-    with short_directory() as temporary:
+    """Where the campaign's temporary files go."""
+    with nothing_left() as temporary:
         yield temporary
-        assert list(temporary.iterdir()) == []
-        assert at_work(temporary) == []
-
-
-def at_work(directory: Path) -> list[str]:
-    return [found.command for found in processes() if str(directory) in found.command]
-
-
-@contextmanager
-def running(temporary: Path, campaign: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, "-m", f"tests.campaigns.{campaign}", *options],
-        cwd=CHECKOUT,
-        env=environment() | {"TMPDIR": str(temporary)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()  # which ends it in order, if it has not ended
 
 
 def test_what_was_acknowledged_outlives_kills(nothing_is_left: Path) -> None:
@@ -53,12 +26,6 @@ def test_what_was_acknowledged_outlives_kills(nothing_is_left: Path) -> None:
         printed, _ = campaign.communicate(timeout=RUN_SECONDS_MAX)
     assert campaign.returncode == 0, printed
     assert "fsync on" in printed
-
-
-def test_each_job_is_done_once_whatever_is_killed(nothing_is_left: Path) -> None:
-    with running(nothing_is_left, "kill_jobs", "--kills=1", "--job=write-soap-note") as campaign:
-        printed, _ = campaign.communicate(timeout=RUN_SECONDS_MAX)
-    assert campaign.returncode == 0, printed
 
 
 def test_no_word_is_in_the_open(nothing_is_left: Path) -> None:
