@@ -86,15 +86,16 @@ class Deidentifier:
 
         Takes about 0.1 s a 1,000 characters.
         """
-        directory = self._directory(names)
-        spans = self._covering(text, directory)
-        book = Book(text, directory)
-        finished = book.replaced(text, spans)
-        return Deidentified(finished, tuple(book.words.items()), dict(book.counts))
+        with _layer("placeholders"):
+            directory = self._directory(names)
+            book = Book(text, directory)
+            finished = book.replaced(text, self._covering(text, directory))
+            return Deidentified(finished, tuple(book.words.items()), dict(book.counts))
 
     def identifiers(self, text: str, names: Names = _NOBODY) -> list[Span]:
         """Where the identifiers stand that `deidentify` covers: ordered, apart."""
-        return self._covering(text, self._directory(names))
+        with _layer("placeholders"):
+            return self._covering(text, self._directory(names))
 
     def _directory(self, names: Names) -> Directory:
         with _layer("names"):
@@ -157,6 +158,8 @@ def _layer(name: str) -> Iterator[None]:
     """Whatever goes wrong inside is told by the layer's name only: its text may hold words."""
     try:
         yield
+    except DeidentificationFailedError:
+        raise
     except Exception:
         raise DeidentificationFailedError(name) from None
 
@@ -177,15 +180,17 @@ def _masked(text: str) -> tuple[Reading, str]:
 
 
 def _without_numbers(masked: str, spans: Iterable[Span]) -> str:
-    """Blanks where dates and numbers are known already: they are a quarter of what is to be read."""
+    """Blanks for known numbers and for ages: a quarter of what is to be read, and no name among it."""
     parts: list[str] = []
     done = 0
     for span in united(span for span in spans if span.category not in _IN_WORDS):
         parts += (masked[done : span.start], " " * (span.end - span.start))
         done = span.end
-    return "".join((*parts, masked[done:]))
+    blanked = "".join((*parts, masked[done:]))
+    return _AGE.sub(lambda match: " " * len(match[0]), blanked)
 
 
+_AGE = re.compile(r"(?<!\w)\d{1,3}(?:[- ]years?[- ]old|\s?y/?o)\b")
 _IN_WORDS: Final = frozenset({Category.NAME, Category.PLACE})
 _WORD = re.compile(r"[^\W_]")
 

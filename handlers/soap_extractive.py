@@ -43,12 +43,14 @@ class ExtractiveWriter:
         self._model = model
 
     def write(self, sources: Sequence[Source]) -> SoapDraft:
-        """The draft of the sources. Raises `DraftFailedError` where they hold no sentence."""
+        """The draft of the sources. Raises `DraftFailedError` where nothing would be in it."""
         talk, prose = _found(sources)
         if not talk and not prose:
             raise DraftFailedError(DraftFailure.NOTHING_TO_READ)
         is_long = sum(len(found.candidate.words()) for found in prose) > PROSE_WORDS_MAX
         filed = self._filed(talk, is_abridged=True) + self._filed(prose, is_abridged=is_long)
+        if not filed:
+            raise DraftFailedError(DraftFailure.NOTHING_TO_FILE)
         filed.sort(key=_place)
         return SoapDraft(
             sentences=tuple(

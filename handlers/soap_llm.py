@@ -151,7 +151,9 @@ class LlmWriter:
         if not checked.has_form:
             raise DraftFailedError(DraftFailure.LLM_ANSWER_INVALID)
         if not checked.sentences:
-            raise DraftFailedError(DraftFailure.LLM_UNSUPPORTED)
+            raise DraftFailedError(
+                DraftFailure.LLM_UNSUPPORTED if checked.faults else DraftFailure.NOTHING_TO_FILE
+            )
         return SoapDraft(
             sentences=checked.sentences,
             sources=tuple(sources),

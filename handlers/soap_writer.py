@@ -129,6 +129,7 @@ class DraftFailure(StrEnum):
     """Why there is no draft. No word of a source is in it."""
 
     NOTHING_TO_READ = "The sources hold no sentence."
+    NOTHING_TO_FILE = "The sources hold nothing that belongs in a note."
     LLM_UNREACHABLE = "The language model's server cannot be reached."
     LLM_TOO_SLOW = "The language model did not answer in time."
     LLM_BUSY = "The language model's server is overloaded or failing."

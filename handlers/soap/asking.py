@@ -51,7 +51,11 @@ class Server:
             if isinstance(error.__cause__, AnswerTooLargeError):
                 raise DraftFailedError(DraftFailure.LLM_ANSWER_TOO_LARGE) from None
             raise DraftFailedError(DraftFailure.LLM_UNREACHABLE) from None
-        except (openai.OpenAIError, ValueError):  # not JSON, or not the shape of a completion
+        except (
+            openai.OpenAIError,
+            ValueError,
+            RecursionError,
+        ):  # not JSON, or not the shape of a completion
             raise DraftFailedError(DraftFailure.LLM_ANSWER_INVALID) from None
 
     async def _bounded(

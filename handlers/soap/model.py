@@ -26,6 +26,7 @@ FILE_BYTES_MAX: Final = 1 << 20
 COPIES_MAX: Final = 8  # of one word in a draft that count for something
 
 CLASSES: Final = tuple(Section)
+NOUGHT: Final = (0.0, 0.0, 0.0, 0.0, 0.0)
 Scores = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 
 
@@ -81,14 +82,14 @@ class Candidate(NamedTuple):
         return [word for piece in self.unit for word in piece.words]
 
 
-def terms(candidate: Candidate) -> set[str]:
-    """Its words and pairs of neighbours; any number is `#`."""
-    found = set()
+def terms(candidate: Candidate) -> list[str]:
+    """Its words and pairs of neighbours, each once; any number is `#`."""
+    found: dict[str, None] = {}  # not a set: sums over it must come out the same every time
     for piece in candidate.unit:
         words = ["#" if word.isdigit() else word for word in piece.words]
-        found.update(words)
-        found.update(f"{one} {other}" for one, other in pairwise(words))
-    return found
+        found.update(dict.fromkeys(words))
+        found.update(dict.fromkeys(f"{one} {other}" for one, other in pairwise(words)))
+    return list(found)
 
 
 def traits(candidate: Candidate) -> dict[str, float]:
@@ -169,8 +170,19 @@ class Model:
     def __init__(self, weights: Weights, digest: str) -> None:
         self.digest = digest
         self.trained_on = weights.trained_on
-        self._filing = weights.filing
+        self._filing = filing = weights.filing
         self._wording = weights.wording
+        # One row a term, then one a trait: the weight to be chosen, then that of each class.
+        names = sorted(filing.chosen_traits.keys() | filing.traits.keys())
+        self._row = {term: row for row, term in enumerate(filing.terms)}
+        self._trait_row = {name: row for row, name in enumerate(names, start=len(self._row))}
+        rows = [(like, *scores) for _, like, scores in filing.terms.values()]
+        rows += [
+            (filing.chosen_traits.get(name, 0.0), *filing.traits.get(name, NOUGHT))
+            for name in names
+        ]
+        self._matrix = np.array(rows)
+        self._bias = np.array((filing.chosen_bias, *filing.bias))
         self._word_traits = np.array([weights.wording.traits[name] for name in WORD_TRAITS])
 
     @classmethod
@@ -201,21 +213,15 @@ class Model:
 
     def judge(self, candidate: Candidate) -> Judgement:
         """Where the unit belongs, Unfiled included, and whether in a note at all."""
-        filing = self._filing
-        chosen = filing.chosen_bias
-        parts = []
-        for term, value in self.weighed(candidate).items():
-            _, like, weights = filing.terms[term]
-            chosen += value * like
-            parts.append((value, weights))
+        known = self.weighed(candidate)
+        rows = [self._row[term] for term in known]
+        values = list(known.values())
         for trait, value in traits(candidate).items():
-            chosen += value * filing.chosen_traits.get(trait, 0.0)
-            if trait in filing.traits:
-                parts.append((value, filing.traits[trait]))
-        scores = [
-            bias + sum(value * weights[i] for value, weights in parts)
-            for i, bias in enumerate(filing.bias)
-        ]
+            if (row := self._trait_row.get(trait)) is not None:
+                rows.append(row)
+                values.append(value)
+        sums = self._bias + np.array(values) @ self._matrix[rows]
+        chosen, *scores = sums.tolist()
         powers = [math.exp(score - max(scores)) for score in scores]
         whole = sum(powers)
         return Judgement({c: p / whole for c, p in zip(CLASSES, powers, strict=True)}, chosen)

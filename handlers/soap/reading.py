@@ -49,7 +49,8 @@ def read(source: Source) -> Reading:
     text = source.text
     if source.kind is SourceKind.TRANSCRIPT:
         raw = [found.span() for found in LINE.finditer(text)]
-        if known := _labels(text, raw):
+        known = _labels(text, raw)
+        if known or SUBTITLES.search(text):
             return Reading(list(_talk(text, raw, known)), is_talk=True)
     found = _json(text) if _is_json_object(text) else _prose(text, 0, len(text), FILED)
     return Reading(list(found), is_talk=False)
@@ -60,6 +61,7 @@ def read(source: Source) -> Reading:
 LINE = re.compile(r"\S(?:[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*\S)?")
 TIME = r"(?:\d{1,2}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?"
 CUE = re.compile(rf"(?:WEBVTT\b.*|\d+|[\[(]?{TIME}[\])]?(?:\s*-->.*)?)$")
+SUBTITLES = re.compile(rf"^{TIME}\s*-->", re.MULTILINE)
 HEAD = re.compile(
     rf"""(?P<stamp>(?:[\[(<]{TIME}[\])>]|\d{{1,2}}:\d{{2}}:\d{{2}}|{TIME}(?=\s+[^\s:]{{1,30}}:\s))
         \s*(?:[-–—|]\s*)?)?
@@ -110,6 +112,8 @@ def _talk(text: str, raw: list[tuple[int, int]], known: frozenset[str]) -> Itera
     for start, end in raw:
         head = HEAD.match(text, start, end)
         if head is None or CUE.match(text, start, end):
+            if not known and "-->" in text[start:end]:
+                turn += 1  # where nobody is named, each subtitle may be another's
             continue
         begin = head.end("stamp") if head["stamp"] else start
         label = _label(head)

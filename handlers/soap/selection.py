@@ -9,6 +9,7 @@ the model makes of it.
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -26,18 +27,22 @@ def select(candidates: Sequence[Candidate], judged: Sequence[Judgement], model: 
     """The indexes of the units that go in, in their order."""
     bags = [Counter(candidate.words()) for candidate in candidates]
     words = np.array([bag.total() for bag in bags], dtype=float)
-    expected = model.expected(candidates)
+    expected = {
+        word: [0.0, *accumulate(chances)] for word, chances in model.expected(candidates).items()
+    }
     wanted = min(model.length(int(words.sum())), NOTE_WORDS_MAX)
     liking = CHOSEN_WEIGHT * words * [judgement.chosen for judgement in judged]
     taken: Counter[str] = Counter()
 
     def gain(i: int) -> float:
         """The expected overlap that unit i adds; the more is taken, the less it is."""
-        overlap = sum(
-            sum(expected[word][taken[word] : taken[word] + count])
-            for word, count in bags[i].items()
-        )
-        return float(overlap + liking[i])
+        overlap = float(liking[i])
+        for word, count in bags[i].items():
+            sums, before = expected[word], taken.get(word, 0)
+            last = len(sums) - 1
+            if before < last:
+                overlap += sums[min(before + count, last)] - sums[before]
+        return overlap
 
     is_small_talk = [judgement.odds[Section.UNFILED] > SMALL_TALK for judgement in judged]
     gains = np.array([-np.inf if is_small_talk[i] else gain(i) for i in range(len(bags))])

@@ -66,7 +66,7 @@ HOLDS = re.compile(
 LEADING = re.compile(
     rf"""(?:[\s,;:–—-]*(?:
         (?:okay|ok|alright|all\ right|um+|uh+|hm+|oh|and|but|you\ know)\b(?!-)
-      | (?:so|well|now)\b(?=\s*,|\s+{BEGINS})
+      | (?:so|well|now)\b(?=\s*,|\s+(?:um+|uh+|{BEGINS}))
       | (?:then|right|great|good|perfect)\s*[,.](?=\s)
       | or\s*-
     ))*[\s,;:–—-]*""",
@@ -123,7 +123,7 @@ def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         space = text.rfind(" ", start + 1, start + CHARACTERS_MAX)
         stop = space if space > 0 else start + CHARACTERS_MAX
         yield start, stop
-        start = stop
+        start = stop + (space > 0)
     yield start, end
 
 
@@ -184,7 +184,7 @@ def _next_unit(found: list[Piece], at: int) -> tuple[Unit, int]:
         end += 1
     asked = tuple(found[at:end])
     behind = at + max(1, len(asked))
-    reply = found[behind] if behind < len(found) and found[behind].turn != first.turn else None
+    reply = found[behind] if behind < len(found) and found[behind].turn == first.turn + 1 else None
     if asked:
         return _answered(asked, reply, found[behind + 1 : behind + 2])
     if first.says_yes_or_no and len(first.words) <= ANSWER_WORDS_ALONE:

@@ -158,9 +158,10 @@ def filed_talk(
     filed = []
     for i, candidate in enumerate(found):
         words = set(candidate.words())
-        whole = sum(map(rarity.of, words)) or 1.0
+        whole = math.fsum(map(rarity.of, words)) or 1.0
         share, section = max(
-            (sum(map(rarity.of, words & said)) / whole, section) for said, section in sentences
+            (math.fsum(map(rarity.of, words & said)) / whole, section)
+            for said, section in sentences
         )
         if share >= (CHOSEN_SHARE if i in chosen else SHARED_ENOUGH):
             filed.append(Filed(candidate, section))

@@ -7,6 +7,7 @@ FOLDER holds `aci-bench-train.csv` (ACI-Bench, CC BY 4.0); our own sentences of 
 import argparse
 import hashlib
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from handlers.soap.model import (
     FILE,
     FORMAT,
+    NOUGHT,
     WORD_TRAITS,
     Candidate,
     Filing,
@@ -58,7 +60,7 @@ EXAMPLE_WEIGHT: Final = 3.0  # ours are few, and nearer to what the drafts are m
 SMALL_TALK_WEIGHT: Final = 0.1  # most small talk is out before anything is filed
 WORDING_C, FILING_C, CHOSEN_C = 1.0, 2.0, 0.3  # by cross-validation
 DIGITS: Final = 3
-NOUGHT: Final = (0.0, 0.0, 0.0, 0.0, 0.0)
+ENTRY_END: Final = re.compile(r"\],(?=\")")  # a line for each term
 
 
 class Lesson(NamedTuple):
@@ -249,7 +251,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     asked = parser.parse_args()
     weights = train(lessons(visits(asked.folder / TRAINING_PART)))
-    content = weights.model_dump_json(indent=0) + "\n"
+    content = ENTRY_END.sub("],\n", weights.model_dump_json()) + "\n"
     FILE.write_text(content, encoding="utf-8")
     print(f"{FILE.name}: {len(content):,} bytes, {hashlib.sha256(content.encode()).hexdigest()}")
 

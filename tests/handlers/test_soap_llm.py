@@ -242,7 +242,18 @@ def test_an_answer_without_the_form_is_no_draft(content: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"nonsense", b"", b"{}", b"[]", b"null", b'{"choices": []}', b'{"choices": [{}]}']
+    "content",
+    [
+        b"nonsense",
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"choices": []}',
+        b'{"choices": [{}]}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
 )
 def test_what_is_no_completion_is_no_draft(content: bytes) -> None:
     with serving(fails(200, content)) as server:
@@ -258,7 +269,7 @@ def test_a_second_answer_without_form_leaves_the_first() -> None:
 
 def test_an_empty_note_is_no_draft() -> None:
     with serving(says(note())) as server:
-        assert failure(server.url) is DraftFailure.LLM_UNSUPPORTED
+        assert failure(server.url) is DraftFailure.NOTHING_TO_FILE
 
 
 # --- servers that fail
