@@ -25,53 +25,66 @@ SAFETY_UNITS_MAX = 50
 
 def select(candidates: Sequence[Candidate], judged: Sequence[Judgement], model: Model) -> list[int]:
     """The indexes of the units that go in, in their order."""
-    bags = [Counter(candidate.words()) for candidate in candidates]
-    words = np.array([bag.total() for bag in bags], dtype=float)
-    expected = {
-        word: [0.0, *accumulate(chances)] for word, chances in model.expected(candidates).items()
-    }
-    wanted = min(model.length(int(words.sum())), NOTE_WORDS_MAX)
-    liking = CHOSEN_WEIGHT * words * [judgement.chosen for judgement in judged]
-    taken: Counter[str] = Counter()
+    choice = _Choice(candidates, judged, model)
+    concerns = [i for i, candidate in enumerate(candidates) if is_concern(candidate.words())]
+    for i in concerns[:SAFETY_UNITS_MAX]:
+        choice.take(i)
+    is_small_talk = [judgement.odds[Section.UNFILED] > SMALL_TALK for judgement in judged]
+    choice.gains[is_small_talk] = -np.inf
+    while (best := choice.best()) is not None:
+        choice.take(best)
+    return sorted(choice.taken)
 
-    def gain(i: int) -> float:
-        """The expected overlap that unit i adds; the more is taken, the less it is."""
-        overlap = float(liking[i])
-        for word, count in bags[i].items():
-            sums, before = expected[word], taken.get(word, 0)
+
+class _Choice:
+    """The units taken so far, and what each other one would add to the expected ROUGE-1."""
+
+    def __init__(
+        self, candidates: Sequence[Candidate], judged: Sequence[Judgement], model: Model
+    ) -> None:
+        self._bags = [Counter(candidate.words()) for candidate in candidates]
+        self._words = np.array([bag.total() for bag in self._bags], dtype=float)
+        self._liking = CHOSEN_WEIGHT * self._words * [one.chosen for one in judged]
+        self._expected = {  # of each word, the sum over its first copies
+            word: [0.0, *accumulate(chances)]
+            for word, chances in model.expected(candidates).items()
+        }
+        self._wanted = min(model.length(int(self._words.sum())), NOTE_WORDS_MAX)
+        self._said: Counter[str] = Counter()
+        self._overlap = self._length = self._score = 0.0
+        self.taken: list[int] = []
+        self.gains = np.array([self._gain(i) for i in range(len(self._bags))])
+        self._is_fresh = np.ones(len(self._bags), dtype=bool)
+
+    def _gain(self, i: int) -> float:
+        """The expected overlap that unit i adds: the more is said, the less."""
+        overlap = float(self._liking[i])
+        for word, count in self._bags[i].items():
+            sums, before = self._expected[word], self._said.get(word, 0)
             last = len(sums) - 1
             if before < last:
                 overlap += sums[min(before + count, last)] - sums[before]
         return overlap
 
-    is_small_talk = [judgement.odds[Section.UNFILED] > SMALL_TALK for judgement in judged]
-    gains = np.array([-np.inf if is_small_talk[i] else gain(i) for i in range(len(bags))])
-    is_fresh = np.ones(len(bags), dtype=bool)
-    picked: list[int] = []
-    overlap = length = best = 0.0
+    def take(self, i: int) -> None:
+        self._overlap += self._gain(i)
+        self._length += self._words[i]
+        self._score = 2 * self._overlap / (self._length + self._wanted)
+        self._said.update(self._bags[i])
+        self.taken.append(i)
+        self.gains[i] = -np.inf
+        self._is_fresh[:] = False
 
-    def take(i: int) -> None:
-        nonlocal overlap, length, best
-        overlap, length = overlap + gain(i), length + words[i]
-        best = 2 * overlap / (length + wanted)
-        taken.update(bags[i])
-        picked.append(i)
-        gains[i] = -np.inf
-        is_fresh[:] = False
-
-    for i in _of_safety(candidates)[:SAFETY_UNITS_MAX]:
-        take(i)
-    while True:
-        # What a unit promised before is the most that it can promise now: only the best need a look.
-        promises = 2 * (overlap + gains) / (length + words + wanted)
-        i = int(promises.argmax())
-        if promises[i] <= best:
-            return sorted(picked)
-        if is_fresh[i]:
-            take(i)
-        else:
-            gains[i], is_fresh[i] = gain(i), True
-
-
-def _of_safety(candidates: Sequence[Candidate]) -> list[int]:
-    return [i for i, candidate in enumerate(candidates) if is_concern(candidate.words())]
+    def best(self) -> int | None:
+        """The unit that raises the score most; `None` where none does."""
+        while True:
+            # What a unit promised before is the most that it can promise now: look at the best only.
+            promises = (
+                2 * (self._overlap + self.gains) / (self._length + self._words + self._wanted)
+            )
+            i = int(promises.argmax())
+            if promises[i] <= self._score:
+                return None
+            if self._is_fresh[i]:
+                return i
+            self.gains[i], self._is_fresh[i] = self._gain(i), True
