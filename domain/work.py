@@ -30,6 +30,7 @@ class WhyFailed(StrEnum):
     TOOK_TOO_LONG = "took-too-long"
     DEIDENTIFICATION_FAILED = "deidentification-failed"
     NOTHING_TO_DRAFT_FROM = "nothing-to-draft-from"
+    NOTHING_TO_FILE = "nothing-to-file"
     SERVICE_UNREACHABLE = "service-unreachable"
     SERVICE_TOO_SLOW = "service-too-slow"
     SERVICE_REFUSED = "service-refused"
@@ -44,6 +45,7 @@ SENTENCES: Final[dict[WhyFailed, str]] = {
     WhyFailed.TOOK_TOO_LONG: "The job was not done within its time.",
     WhyFailed.DEIDENTIFICATION_FAILED: "The words could not be de-identified for certain, and went nowhere.",
     WhyFailed.NOTHING_TO_DRAFT_FROM: "There is neither a transcript nor a note to draft from.",
+    WhyFailed.NOTHING_TO_FILE: "Nothing in the sources belongs in a SOAP note.",
     WhyFailed.SERVICE_UNREACHABLE: "The service that drafts could not be reached.",
     WhyFailed.SERVICE_TOO_SLOW: "The service that drafts did not answer in time.",
     WhyFailed.SERVICE_REFUSED: "The service that drafts refused the request: its settings may be wrong.",

@@ -297,6 +297,7 @@ def _save_soap_note(shop: Workshop, job: Job, state: Generation) -> None:
 
 _WHY: Final[Mapping[DraftFailure, WhyFailed]] = {
     DraftFailure.NOTHING_TO_READ: WhyFailed.NOTHING_TO_DRAFT_FROM,
+    DraftFailure.NOTHING_TO_FILE: WhyFailed.NOTHING_TO_FILE,
     DraftFailure.LLM_UNREACHABLE: WhyFailed.SERVICE_UNREACHABLE,
     DraftFailure.LLM_TOO_SLOW: WhyFailed.SERVICE_TOO_SLOW,
     DraftFailure.LLM_BUSY: WhyFailed.SERVICE_UNREACHABLE,

@@ -17,6 +17,7 @@ def test_the_stored_names_never_change() -> None:
         "took-too-long",
         "deidentification-failed",
         "nothing-to-draft-from",
+        "nothing-to-file",
         "service-unreachable",
         "service-too-slow",
         "service-refused",
