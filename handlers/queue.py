@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import redis
 from dramatiq import Actor, Broker, Message
-from dramatiq.broker import Consumer, MessageProxy
+from dramatiq.broker import Consumer
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import dq_name
@@ -42,7 +42,6 @@ IDLE_SECONDS_MAX: Final = 30
 
 Argument = int | str
 Run = Callable[..., None]
-GivenUp = Callable[[tuple[Argument, ...], BaseException], None]
 
 
 class QueueIsAwayError(ConnectionClosed):
@@ -61,7 +60,6 @@ def open_queue(url: str | None, *more: Middleware) -> "JobQueue":
     """
     middleware = [
         *more,
-        _GivingUp(),
         TimeLimit(interval=500),
         ShutdownNotifications(notify_shutdown=True),
         Retries(max_retries=RETRIES_MAX, min_backoff=BACKOFF_MS_MIN, max_backoff=BACKOFF_MS_MAX),
@@ -79,16 +77,13 @@ def declare(
     *,
     time_limit_ms: int,
     retries_max: int = RETRIES_MAX,
-    given_up: GivenUp | None = None,
 ) -> None:
     """Say what to do for a job. `run` gets the arguments that were sent, and may run twice.
 
-    Where it raises, it runs again later, `retries_max` times at most; `given_up` is then told the
-    arguments and the last error. The time limit raises `dramatiq.middleware.TimeLimitExceeded` in it.
+    Where it raises, it runs again later, `retries_max` times at most. The time limit raises
+    `dramatiq.middleware.TimeLimitExceeded` in it.
     """
-    options: dict[str, Any] = {"time_limit": time_limit_ms, "max_retries": retries_max}
-    if given_up is not None:
-        options["given_up"] = given_up
+    options = {"time_limit": time_limit_ms, "max_retries": retries_max}
     Actor(run, broker=queue, actor_name=name, queue_name=QUEUE, priority=0, options=options)
 
 
@@ -171,28 +166,6 @@ def _asked(ask: Callable[[], Any]) -> Any:
         return ask()
     except redis.RedisError as error:
         raise QueueIsAwayError(error) from None
-
-
-class _GivingUp(Middleware):
-    """Tells whoever declared the job that it failed for the last time."""
-
-    @property
-    def actor_options(self) -> set[str]:
-        return {"given_up"}
-
-    def after_process_message(
-        self,
-        broker: Broker,
-        message: MessageProxy,
-        *,
-        result: Any = None,
-        exception: BaseException | None = None,
-    ) -> None:
-        if exception is None or not message.failed:
-            return
-        given_up: GivenUp | None = broker.get_actor(message.actor_name).options.get("given_up")
-        if given_up is not None:
-            given_up(message.args, exception)
 
 
 class _WithoutWords(Middleware):
