@@ -87,12 +87,14 @@ def declare(
     Actor(run, broker=queue, actor_name=name, queue_name=QUEUE, priority=0, options=options)
 
 
-def send(queue: Broker, name: str, *arguments: Argument, delay_ms: int | None = None) -> None:
+def send(queue: Broker, name: str, *arguments: Argument) -> None:
     """Put a job into the queue; it need not be declared here. Raises QueueIsAwayError."""
-    message: Message[None] = Message(
-        queue_name=QUEUE, actor_name=name, args=arguments, kwargs={}, options={}
-    )
-    queue.enqueue(message, delay=delay_ms)
+    queue.enqueue(message_of(name, *arguments))
+
+
+def message_of(name: str, *arguments: Argument) -> Message[None]:
+    """A job as the queue holds it."""
+    return Message(queue_name=QUEUE, actor_name=name, args=arguments, kwargs={}, options={})
 
 
 class SharedQueue(RedisBroker):

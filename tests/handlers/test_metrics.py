@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from handlers.metrics import JobMetrics, QueueMetrics
-from handlers.queue import declare, open_queue, send
+from handlers.queue import declare, message_of, open_queue, send
 from handlers.workers import running_worker
 from tests.handlers.worker_program import within
 
@@ -54,7 +54,7 @@ def test_the_queue_as_it_stands(registry: CollectorRegistry, broker_url: str) ->
         assert registry.get_sample_value("noteledger_oldest_job_age_seconds") == 0
         age[0] = 2.5
         send(queue, "rest")
-        send(queue, "rest", delay_ms=LONG_MS)
+        queue.enqueue(message_of("rest"), delay=LONG_MS)
         assert registry.get_sample_value("noteledger_queue_jobs") == 2
         assert registry.get_sample_value("noteledger_oldest_job_age_seconds") == 2.5
         with running_worker(queue, threads=1):

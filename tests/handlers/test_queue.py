@@ -19,6 +19,7 @@ from handlers.queue import (
     QueueIsAwayError,
     SharedQueue,
     declare,
+    message_of,
     open_queue,
     send,
 )
@@ -80,7 +81,7 @@ class TestRuns:
         seen: list[float] = []
         declare(queue, "see", lambda: seen.append(time.monotonic()), time_limit_ms=LONG_MS)
         sent_at = time.monotonic()
-        send(queue, "see", delay_ms=700)
+        queue.enqueue(message_of("see"), delay=700)
         with running_worker(queue, threads=1):
             assert queue.length() == 1
             assert within(SECONDS, lambda: queue.length() == 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from handlers.queue import SharedQueue, declare, open_queue, send
+from handlers.queue import SharedQueue, declare, message_of, open_queue, send
 from handlers.workers import running_worker
 from runtime.valkey_server import answers
 from tests.brokers import Server, broker_server
@@ -107,7 +107,7 @@ class TestBrokerEnds:
             running_worker(killable, threads=1),
             closing(redis.Redis.from_url(server.url)) as client,
         ):
-            send(killable, "see", 1, delay_ms=1500)
+            killable.enqueue(message_of("see", 1), delay=1500)
             assert within(SECONDS, lambda: bool(client.scard(held)))
             server.kill()
             assert within(SECONDS, lambda: seen == [1])
