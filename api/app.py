@@ -32,8 +32,8 @@ from api.auth import CallerCache
 from api.edge import Edge
 from api.feed import Feed
 from api.given import SIGNATURE_CHARS_MAX
-from api.parts import Limits, Parts, TheParts
 from api.problems import Problem, problem
+from api.services import Limits, Services, TheServices
 from api.therapist_note_shapes import BASE, Metadata
 
 _OPEN: Final = frozenset({"auth_login", "auth_logout", "healthz", "readyz"})
@@ -54,8 +54,8 @@ class Health(BaseModel):
     has_ocr: bool
 
 
-def create_app(parts: Parts, is_ending: Callable[[], bool] = lambda: False) -> ASGIApp:
-    """The application on these parts; `is_ending` tells when nobody shall be kept any longer."""
+def create_app(services: Services, is_ending: Callable[[], bool] = lambda: False) -> ASGIApp:
+    """The application on these services; `is_ending` tells when nobody shall be kept any longer."""
     app = FastAPI(
         title="noteledger",
         version="1.0.0",
@@ -67,9 +67,9 @@ def create_app(parts: Parts, is_ending: Callable[[], bool] = lambda: False) -> A
         # An exception's text may hold words; and nobody asked for spans.
         telemetry={"tracing": False, "metrics": False},
     )
-    app.state.parts = parts
+    app.state.services = services
     app.state.caller_cache = CallerCache()
-    app.state.feed = Feed(parts.changes, parts.stream_limits, is_ending)
+    app.state.feed = Feed(services.changes, services.stream_limits, is_ending)
     problems.install(app)
     others = (record_types.router, directory.router, people.router, auth.router, metrics.router)
     work = (trigger.router, processing.router, transcripts.router, events.router)
@@ -84,9 +84,9 @@ def create_app(parts: Parts, is_ending: Callable[[], bool] = lambda: False) -> A
     # routes stand in one list, since a router within a router matches every path twice.
     app.router.routes += sorted(routes, key=lambda route: getattr(route, "path", "").count("{"))
     _add_health(app)
-    _add_document(app, parts)
-    with_files = body_bytes_max(parts.limits) + files_bytes_max(parts.limits)
-    return Edge(app, body_bytes_max(parts.limits), {f"{BASE}/recordtype/": with_files})
+    _add_document(app, services)
+    with_files = body_bytes_max(services.limits) + files_bytes_max(services.limits)
+    return Edge(app, body_bytes_max(services.limits), {f"{BASE}/recordtype/": with_files})
 
 
 def body_bytes_max(limits: Limits) -> int:
@@ -102,17 +102,19 @@ def files_bytes_max(limits: Limits) -> int:
 
 def _add_health(app: FastAPI) -> None:
     @app.get("/healthz", operation_id="healthz", tags=["health"])
-    async def healthz(parts: TheParts) -> Health:
+    async def healthz(services: TheServices) -> Health:
         """The process answers. Says how far the readers of files are confined here."""
         return Health(
-            status="ok", isolation=parts.documents.confinement, has_ocr=parts.documents.has_ocr
+            status="ok",
+            isolation=services.documents.confinement,
+            has_ocr=services.documents.has_ocr,
         )
 
     @app.get("/readyz", operation_id="readyz", tags=["health"], responses=problems.documented(503))
-    def readyz(parts: TheParts) -> Response:
+    def readyz(services: TheServices) -> Response:
         """The database answers, and has the schema that this version works with."""
         try:
-            is_ready = parts.is_ready()
+            is_ready = services.is_ready()
         except Exception:  # whatever the reason, the answer is no
             is_ready = False
         if is_ready:
@@ -120,9 +122,9 @@ def _add_health(app: FastAPI) -> None:
         return problem(503, "The database does not answer, or has another schema.")
 
 
-def _add_document(app: FastAPI, parts: Parts) -> None:
+def _add_document(app: FastAPI, services: Services) -> None:
     """/openapi.json and a page to read it by, with all that the page needs."""
-    cookie = auth.cookie_name(parts)
+    cookie = auth.cookie_name(services)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi_json() -> dict[str, Any]:

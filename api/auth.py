@@ -20,8 +20,8 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
 
 from api.given import GivenText
-from api.parts import Parts, TheParts
 from api.problems import BadRequest, documented
+from api.services import Services, TheServices
 from domain.value import Caller
 
 SECONDS_KEPT: Final = 2
@@ -68,39 +68,39 @@ class CallerCache:
             self._callers.pop(digest, None)
 
 
-def cookie_name(parts: Parts) -> str:
+def cookie_name(services: Services) -> str:
     """Browsers take a `__Host-` cookie by https only, for this host and path alone."""
-    return _HOST_COOKIE if parts.is_https else _COOKIE
+    return _HOST_COOKIE if services.is_https else _COOKIE
 
 
 async def the_caller(request: Request) -> Caller:
     """Who asks. Raises 401, and LoginIsThrottled."""
-    parts: Parts = request.app.state.parts
-    return await _the_caller(request, parts.browser_sessions.caller)
+    services: Services = request.app.state.services
+    return await _the_caller(request, services.browser_sessions.caller)
 
 
 async def the_listener(request: Request) -> Caller:
     """Who listens: that a page is open somewhere is no use of a session. Raises as `the_caller`."""
-    parts: Parts = request.app.state.parts
-    return await _the_caller(request, parts.browser_sessions.listener)
+    services: Services = request.app.state.services
+    return await _the_caller(request, services.browser_sessions.listener)
 
 
 BySession = Callable[[str, datetime], Caller | None]
 
 
 async def _the_caller(request: Request, by_session: BySession) -> Caller:
-    parts: Parts = request.app.state.parts
+    services: Services = request.app.state.services
     cache: CallerCache = request.app.state.caller_cache
     authorization = request.headers.get("authorization")
-    credential = authorization or request.cookies.get(cookie_name(parts))
+    credential = authorization or request.cookies.get(cookie_name(services))
     if not credential:
-        if parts.anonymous:
-            return parts.anonymous
+        if services.anonymous:
+            return services.anonymous
         raise BadRequest(401, "Log in, or send HTTP Basic credentials.")
     digest = sha256(credential.encode("utf-8", "surrogateescape")).digest()
     caller = cache.get(digest)
     if caller is None:
-        find = partial(_find, parts, authorization, credential, by_session)
+        find = partial(_find, services, authorization, credential, by_session)
         caller = await cache.look_up(digest, find)
         if caller is None:
             raise BadRequest(401, "These credentials do not open anything, or no longer.")
@@ -112,14 +112,14 @@ TheListener = Annotated[Caller, Depends(the_listener)]
 
 
 def _find(
-    parts: Parts, authorization: str | None, credential: str, by_session: BySession
+    services: Services, authorization: str | None, credential: str, by_session: BySession
 ) -> Caller | None:
     if authorization:
-        return _by_basic(parts, authorization)
-    return by_session(credential, parts.clock())
+        return _by_basic(services, authorization)
+    return by_session(credential, services.clock())
 
 
-def _by_basic(parts: Parts, authorization: str) -> Caller | None:
+def _by_basic(services: Services, authorization: str) -> Caller | None:
     """RFC 7617, in UTF-8."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
@@ -129,7 +129,7 @@ def _by_basic(parts: Parts, authorization: str) -> Caller | None:
     except (binascii.Error, UnicodeDecodeError):
         return None
     login, colon, password = decoded.partition(":")
-    account = parts.accounts.signed_in(login, password) if colon else None
+    account = services.accounts.signed_in(login, password) if colon else None
     return account.caller if account else None
 
 
@@ -159,44 +159,44 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 @router.post(
     "/login/", operation_id="auth_login", responses=documented(400, 401, 403, 415, 422, 429)
 )
-def log_in(body: LogIn, request: Request, response: Response, parts: TheParts) -> Me:
+def log_in(body: LogIn, request: Request, response: Response, services: TheServices) -> Me:
     """Begin a browser session: its cookie comes with the answer."""
-    account = parts.accounts.signed_in(body.login, body.password)
+    account = services.accounts.signed_in(body.login, body.password)
     if account is None:
         raise BadRequest(401, "Name or password is wrong, or the account is disabled.")
-    at: datetime = parts.clock()
+    at: datetime = services.clock()
     response.set_cookie(
-        cookie_name(parts),
-        parts.browser_sessions.begin(account, at),
+        cookie_name(services),
+        services.browser_sessions.begin(account, at),
         httponly=True,
-        secure=parts.is_https,
+        secure=services.is_https,
         samesite="strict",
         path="/",
     )
-    return _me(parts, account.caller)
+    return _me(services, account.caller)
 
 
 @router.post("/logout/", status_code=204, operation_id="auth_logout", responses=documented(403))
-def log_out(request: Request, parts: TheParts) -> Response:
+def log_out(request: Request, services: TheServices) -> Response:
     """End the browser session that the cookie names; without one there is nothing to end."""
-    cookie = request.cookies.get(cookie_name(parts))
+    cookie = request.cookies.get(cookie_name(services))
     if cookie:
-        parts.browser_sessions.end(cookie)
+        services.browser_sessions.end(cookie)
         cache: CallerCache = request.app.state.caller_cache
         cache.forget(sha256(cookie.encode("utf-8", "surrogateescape")).digest())
     response = Response(status_code=204)
-    response.delete_cookie(cookie_name(parts), path="/", secure=parts.is_https, httponly=True)
+    response.delete_cookie(cookie_name(services), path="/", secure=services.is_https, httponly=True)
     return response
 
 
 @router.get("/me/", operation_id="auth_me", responses=documented(401, 429))
-def me(caller: TheCaller, parts: TheParts) -> Me:
+def me(caller: TheCaller, services: TheServices) -> Me:
     """Who the caller is."""
-    return _me(parts, caller)
+    return _me(services, caller)
 
 
-def _me(parts: Parts, caller: Caller) -> Me:
-    person = parts.people.find(caller, caller.user_id)
+def _me(services: Services, caller: Caller) -> Me:
+    person = services.people.find(caller, caller.user_id)
     return Me(
         user_id=caller.user_id,
         role=caller.role.value,

@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 from api import record_types, saving
 from api.auth import TheCaller
 from api.given import Cursor, GivenDate, GivenId, GivenText, TheId, TheLimit, link_next, read_cursor
-from api.parts import Parts, TheParts
 from api.problems import BadRequest, documented
+from api.services import Services, TheServices
 from api.therapist_note_shapes import Given
 from domain.access import DirectoryAction, may_use_directory
 from domain.record_type import PutRecordType
@@ -38,9 +38,9 @@ def permit(caller: Caller, action: DirectoryAction) -> None:
         raise NotPermitted
 
 
-def put(parts: Parts, caller: Caller, kind: Kind, number: int, command: Any) -> int:
+def put(services: Services, caller: Caller, kind: Kind, number: int, command: Any) -> int:
     """Record; 201 where the first fact of the entry was made by it."""
-    recorded = parts.ledger.record(caller.clinic_id, kind, number, command)
+    recorded = services.ledger.record(caller.clinic_id, kind, number, command)
     is_new = recorded.position is not None and recorded.state.version == 1
     return 201 if is_new else 200
 
@@ -84,26 +84,26 @@ def _relationship(row: RelationshipRow) -> Relationship:
 def list_relationships(
     request: Request,
     response: Response,
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     limit: TheLimit,
     cursor: Cursor = None,
 ) -> list[Relationship]:
     """Relationships by id; a therapist finds their own."""
     permit(caller, DirectoryAction.READ_PEOPLE)
-    rows = parts.relationships.page(caller, read_cursor(parts, caller, cursor) or 0, limit)
+    rows = services.relationships.page(caller, read_cursor(services, caller, cursor) or 0, limit)
     more = rows[-1].therapist_client_id if len(rows) == limit else None
-    response.headers.update(link_next(request, parts, caller, more, limit))
+    response.headers.update(link_next(request, services, caller, more, limit))
     return [_relationship(row) for row in rows]
 
 
 @router.get("/relationships/{id}/", operation_id="directory_relationships_retrieve", responses=READ)
 def retrieve_relationship(
-    parts: TheParts, caller: TheCaller, therapist_client_id: TheId
+    services: TheServices, caller: TheCaller, therapist_client_id: TheId
 ) -> Relationship:
     """One relationship."""
     permit(caller, DirectoryAction.READ_PEOPLE)
-    rows = parts.relationships.page(caller, 0, 1, only=therapist_client_id)
+    rows = services.relationships.page(caller, 0, 1, only=therapist_client_id)
     return _relationship(_one(rows, "relationship"))
 
 
@@ -114,21 +114,21 @@ def retrieve_relationship(
 )
 def put_relationship(
     response: Response,
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     therapist_client_id: TheId,
     body: RelationshipPut,
 ) -> Relationship:
     """Make a relationship, end it or take it up again."""
     permit(caller, DirectoryAction.MANAGE_PEOPLE)
-    parts.references.check(caller, body.client_user_id, body.therapist_user_id)
+    services.references.check(caller, body.client_user_id, body.therapist_user_id)
     command = PutRelationship(
         by=saving.by(caller),
-        at=parts.clock(),
+        at=services.clock(),
         therapist_client_id=therapist_client_id,
         **body.model_dump(),
     )
-    response.status_code = put(parts, caller, Kind.RELATIONSHIP, therapist_client_id, command)
+    response.status_code = put(services, caller, Kind.RELATIONSHIP, therapist_client_id, command)
     return Relationship(id=therapist_client_id, **body.model_dump())
 
 
@@ -174,24 +174,24 @@ def _session(row: SessionRow) -> Session:
 def list_sessions(
     request: Request,
     response: Response,
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     limit: TheLimit,
     cursor: Cursor = None,
 ) -> list[Session]:
     """Sessions by id; a therapist finds their own and their clients'."""
     permit(caller, DirectoryAction.READ_PEOPLE)
-    rows = parts.sessions.page(caller, read_cursor(parts, caller, cursor) or 0, limit)
+    rows = services.sessions.page(caller, read_cursor(services, caller, cursor) or 0, limit)
     more = rows[-1].session_id if len(rows) == limit else None
-    response.headers.update(link_next(request, parts, caller, more, limit))
+    response.headers.update(link_next(request, services, caller, more, limit))
     return [_session(row) for row in rows]
 
 
 @router.get("/sessions/{id}/", operation_id="directory_sessions_retrieve", responses=READ)
-def retrieve_session(parts: TheParts, caller: TheCaller, session_id: TheId) -> Session:
+def retrieve_session(services: TheServices, caller: TheCaller, session_id: TheId) -> Session:
     """One session."""
     permit(caller, DirectoryAction.READ_PEOPLE)
-    return _session(_one(parts.sessions.page(caller, 0, 1, only=session_id), "session"))
+    return _session(_one(services.sessions.page(caller, 0, 1, only=session_id), "session"))
 
 
 @router.put(
@@ -200,26 +200,30 @@ def retrieve_session(parts: TheParts, caller: TheCaller, session_id: TheId) -> S
     responses=PUT | {201: {"model": Session, "description": "Scheduled"}},
 )
 def put_session(
-    response: Response, parts: TheParts, caller: TheCaller, session_id: TheId, body: SessionPut
+    response: Response,
+    services: TheServices,
+    caller: TheCaller,
+    session_id: TheId,
+    body: SessionPut,
 ) -> Session:
     """Schedule a session, reschedule it, or set its event status."""
     permit(caller, DirectoryAction.MANAGE_SESSIONS)
-    parts.references.check(
+    services.references.check(
         caller, body.client_user_id, body.therapist_user_id, body.therapist_client_id
     )
     command = PutSession(
         by=saving.by(caller),
-        at=parts.clock(),
+        at=services.clock(),
         session_id=session_id,
         starts_at=body.session_start_time,
         ends_at=body.session_end_time,
         **body.model_dump(exclude={"session_start_time", "session_end_time"}),
     )
     try:
-        response.status_code = put(parts, caller, Kind.SESSION, session_id, command)
+        response.status_code = put(services, caller, Kind.SESSION, session_id, command)
     except SessionEndsBeforeItStarts:
         raise SessionEndsBeforeItStarts("session_end_time") from None  # as the field is named here
-    return _session(_one(parts.sessions.page(caller, 0, 1, only=session_id), "session"))
+    return _session(_one(services.sessions.page(caller, 0, 1, only=session_id), "session"))
 
 
 # --- record types
@@ -240,7 +244,7 @@ class RecordTypePut(Given):
 )
 def put_record_type(
     response: Response,
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     record_type: TheId,
     body: RecordTypePut,
@@ -249,7 +253,7 @@ def put_record_type(
     if record_type == PSYCHOTHERAPY and not body.is_active:
         raise BadRequest(422, "Record type 1 is psychotherapy notes, for good.", "is_active")
     command = PutRecordType(
-        by=saving.by(caller), at=parts.clock(), record_type=record_type, **body.model_dump()
+        by=saving.by(caller), at=services.clock(), record_type=record_type, **body.model_dump()
     )
-    response.status_code = put(parts, caller, Kind.RECORD_TYPE, record_type, command)
+    response.status_code = put(services, caller, Kind.RECORD_TYPE, record_type, command)
     return record_types.RecordType(id=record_type, **body.model_dump())

@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 
 from api.auth import TheListener, the_listener
 from api.feed import Feed, TooManyOfYourStreams, TooManyStreams
-from api.parts import Parts
 from api.problems import BadRequest, documented, problem
+from api.services import Services
 from domain.refusals import NotPermitted
 from domain.session import EventStatus
 from domain.value import MAX_ID, Caller, Kind, Role
@@ -122,8 +122,8 @@ class EventStream(StreamingResponse):
 
     async def _told(self) -> AsyncIterator[bytes]:
         """What goes over the wire. The next change is fetched when the last one was taken."""
-        parts: Parts = self._request.app.state.parts
-        times = parts.stream_limits
+        services: Services = self._request.app.state.services
+        times = services.stream_limits
         # An id without data is no event: it says where to come back to, should none follow.
         yield format_sse_event(retry=RECONNECT_MS, id=str(self._after))
         check_at = anyio.current_time() + times.check_seconds

@@ -20,7 +20,7 @@ import anyio
 from anyio import CancelScope, CapacityLimiter
 from anyio.to_thread import run_sync
 
-from api.parts import StreamLimits
+from api.services import StreamLimits
 from domain.value import Caller
 from ledger.database import UNREACHABLE
 from projections.changes import Change, Changes, Page, Treatments, told
@@ -29,7 +29,7 @@ log = logging.getLogger("noteledger.feed")
 
 READS_AT_ONCE: Final = 2
 """Of streams that catch up. They have threads of their own, and take none from requests."""
-CROWD: Final = 10
+BATCH_CHANGES: Final = 10
 """So many changes at once make the look-out rest twice as long."""
 TROUBLE_SECONDS: Final = 1.0
 """How long it waits after a look that failed."""
@@ -151,15 +151,15 @@ class Feed:
 
     async def _poll(self) -> None:
         while True:
-            crowd, is_behind = 0, False
+            batch_size, is_behind = 0, False
             read_to = {number: clinic.position for number, clinic in self._clinics.items()}
             try:
                 for news in await run_sync(partial(self._look, read_to), limiter=self._looking):
                     self._take_in(news)
                     if news.page:
-                        crowd += len(news.page.changes)
+                        batch_size += len(news.page.changes)
                         is_behind |= news.page.position < news.head
-                seconds = 0.0 if is_behind else self._rest(crowd)
+                seconds = 0.0 if is_behind else self._rest(batch_size)
             except Exception as error:
                 # Streams outlast a database that is away for a while; its text may hold anything.
                 if not isinstance(error, UNREACHABLE):
@@ -167,12 +167,12 @@ class Feed:
                 seconds = TROUBLE_SECONDS
             await anyio.sleep(seconds)
 
-    def _rest(self, crowd: int) -> float:
+    def _rest(self, batch_size: int) -> float:
         """The more comes at once, the longer the next look waits for company.
 
         To be woken costs a stream as much for one change as for a hundred.
         """
-        seconds = self._limits.poll_seconds * (1 + crowd / CROWD)
+        seconds = self._limits.poll_seconds * (1 + batch_size / BATCH_CHANGES)
         return min(seconds, self._limits.poll_seconds_max)
 
     def _look(self, read_to: Mapping[int, int | None]) -> list[_News]:

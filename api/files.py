@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from api.forms import GivenFile, OnUnreadable
-from api.parts import Parts
 from api.problems import FieldProblem, FilesAreUnreadable
+from api.services import Services
 from domain.note import NewFile
 from domain.note_facts import File
 from domain.value import PSYCHOTHERAPY, Caller, KeyScope, Subject
@@ -14,7 +14,7 @@ from ledger.entry import Attachment
 
 
 def read_files(
-    parts: Parts, given: Sequence[GivenFile], on_unreadable: OnUnreadable
+    services: Services, given: Sequence[GivenFile], on_unreadable: OnUnreadable
 ) -> tuple[File, ...]:
     """The files as the note will describe them. Raises FilesAreUnreadable, ReadersAreBusyError.
 
@@ -22,7 +22,7 @@ def read_files(
     """
     if not given:
         return ()
-    found = parts.documents.read_all([file.content for file in given])
+    found = services.documents.read_all([file.content for file in given])
     wrong = [
         FieldProblem(field=f"files.{index}", detail=f"{file.name}: {outcome.reason.value}")
         for index, (file, outcome) in enumerate(zip(given, found, strict=True))
@@ -47,7 +47,7 @@ def _described(given: GivenFile, found: Read | Unread) -> File:
 
 
 def sealed_files(
-    parts: Parts,
+    services: Services,
     caller: Caller,
     client_user_id: int,
     record_type: int,
@@ -58,7 +58,7 @@ def sealed_files(
     scope = KeyScope.PSYCHOTHERAPY if record_type == PSYCHOTHERAPY else KeyScope.GENERAL
     subject = Subject(client_user_id, scope)
     attachments = [
-        parts.ledger.seal_file(caller.clinic_id, subject, file.content) for file in given
+        services.ledger.seal_file(caller.clinic_id, subject, file.content) for file in given
     ]
     new_files = tuple(
         NewFile(file=file, digest=attachment.digest)

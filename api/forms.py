@@ -9,8 +9,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from api.given import checked_text
-from api.parts import Parts, TheParts
 from api.problems import BadRequest, field_name
+from api.services import Services, TheServices
 from api.therapist_note_shapes import Metadata
 
 NAME_CHARS_MAX: Final = 255
@@ -96,12 +96,12 @@ def _must_be_utf8(given: bytes, field: str) -> None:
         raise BadRequest(400, "Text is sent as UTF-8.", field) from None
 
 
-async def the_form(request: Request, parts: TheParts) -> NoteForm:
+async def the_form(request: Request, services: TheServices) -> NoteForm:
     """The request's form. Raises BadRequest for what is not one, or too much."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "multipart/form-data":
         raise BadRequest(415, "The body of this request is multipart/form-data.")
-    limits = parts.limits
+    limits = services.limits
     parser = _Parser(
         request.headers,
         request.stream(),
@@ -114,19 +114,19 @@ async def the_form(request: Request, parts: TheParts) -> NoteForm:
     except MultiPartException as error:
         raise _not_a_form(error) from None
     try:
-        return await _read(parts, form)
+        return await _read(services, form)
     finally:
         await form.close()
 
 
-async def _read(parts: Parts, form: FormData) -> NoteForm:
+async def _read(services: Services, form: FormData) -> NoteForm:
     for name in form:
         if name not in _PARTS:
             raise BadRequest(422, "There is no such part.", field_name([name]) or "body")
     metadata = form.getlist("metadata")
     if len(metadata) != 1 or not isinstance(metadata[0], str):
         raise BadRequest(422, "There is one text part metadata.", "metadata")
-    files = [await _file(parts, part) for part in form.getlist("files")]
+    files = [await _file(services, part) for part in form.getlist("files")]
     return NoteForm(_metadata(metadata[0]), tuple(files), _on_unreadable(form))
 
 
@@ -143,13 +143,13 @@ def _not_a_form(error: Exception) -> BadRequest:
     return BadRequest(400, "The body is not a form that can be read.", "body")
 
 
-async def _file(parts: Parts, part: UploadFile | str) -> GivenFile:
+async def _file(services: Services, part: UploadFile | str) -> GivenFile:
     if isinstance(part, str):
         raise BadRequest(422, "Files are sent as files.", "files")
-    limit = parts.limits.file_bytes_max
+    limit = services.limits.file_bytes_max
     if (part.size or 0) > limit:
         raise BadRequest(413, f"A file is at most {limit} bytes long.", "files")
-    name = checked_text(parts, part.filename or "", "files")
+    name = checked_text(services, part.filename or "", "files")
     if "\0" in name or len(name) > NAME_CHARS_MAX:
         raise BadRequest(422, f"A file's name has at most {NAME_CHARS_MAX} characters.", "files")
     return GivenFile(name, await part.read())

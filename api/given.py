@@ -12,11 +12,11 @@ from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from starlette.exceptions import HTTPException
 
-from api.parts import Parts, TheParts
 from api.problems import BadRequest, methods_at
+from api.services import Services, TheServices
 from domain.refusals import NoteIsUnknown
 from domain.value import MAX_ID, Caller
-from ledger.entry import Claim
+from ledger.entry import IdempotencyClaim
 
 SIGNATURE_CHARS_MAX: Final = 1_000_000
 CURSOR_TAG_BYTES: Final = 16
@@ -78,7 +78,7 @@ def as_text(given: str | dict[str, Any]) -> str:
         raise BadRequest(422, "Numbers are finite.", "data") from None
 
 
-def checked_text(parts: Parts, given: str | dict[str, Any], field: str = "data") -> str:
+def checked_text(services: Services, given: str | dict[str, Any], field: str = "data") -> str:
     """The words of a note: not too long, no NUL, all of it Unicode."""
     text = as_text(given)
     if isinstance(given, dict) and "\\u0000" in text and _holds_nul(given):
@@ -87,8 +87,8 @@ def checked_text(parts: Parts, given: str | dict[str, Any], field: str = "data")
         length = len(text.encode())
     except UnicodeEncodeError:
         raise BadRequest(422, "Lone surrogates are not text.", field) from None
-    if length > parts.limits.text_bytes_max:
-        limit = parts.limits.text_bytes_max
+    if length > services.limits.text_bytes_max:
+        limit = services.limits.text_bytes_max
         raise BadRequest(422, f"A text is at most {limit} bytes of UTF-8 long.", field)
     return text
 
@@ -124,16 +124,16 @@ TheId = Annotated[int, Depends(_the_id)]
 
 
 async def _the_limit(
-    parts: TheParts, limit: Annotated[int | None, Query(ge=1, le=1000)] = None
+    services: TheServices, limit: Annotated[int | None, Query(ge=1, le=1000)] = None
 ) -> int:
-    return limit or parts.limits.page_entries
+    return limit or services.limits.page_entries
 
 
 TheLimit = Annotated[int, Depends(_the_limit)]
 Cursor = Annotated[str | None, Query(max_length=200, description="From the Link header.")]
 
 
-def read_cursor(parts: Parts, caller: Caller, cursor: str | None) -> int | None:
+def read_cursor(services: Services, caller: Caller, cursor: str | None) -> int | None:
     """The id after which the page begins. A cursor opens only for the clinic that it was made for."""
     if cursor is None:
         return None
@@ -142,25 +142,25 @@ def read_cursor(parts: Parts, caller: Caller, cursor: str | None) -> int | None:
         position, tag = raw[:8], raw[8:]
     except ValueError:  # binascii.Error is one, and so is what is not ASCII
         position = tag = b""
-    if not tag or not hmac.compare_digest(tag, _cursor_tag(parts, caller, position)):
+    if not tag or not hmac.compare_digest(tag, _cursor_tag(services, caller, position)):
         raise BadRequest(422, "This cursor did not come from a Link header.", "cursor")
     return int.from_bytes(position, "big")
 
 
 def link_next(
-    request: Request, parts: Parts, caller: Caller, last: int | None, limit: int
+    request: Request, services: Services, caller: Caller, last: int | None, limit: int
 ) -> dict[str, str]:
     """The header that names the next page (RFC 8288), where `last` says that there may be one."""
     if last is None:
         return {}
     position = last.to_bytes(8, "big")
-    raw = position + _cursor_tag(parts, caller, position)
+    raw = position + _cursor_tag(services, caller, position)
     cursor = base64.urlsafe_b64encode(raw).decode()
     return {"Link": f'<{request.url.path}?limit={limit}&cursor={cursor}>; rel="next"'}
 
 
-def _cursor_tag(parts: Parts, caller: Caller, position: bytes) -> bytes:
-    secret = parts.keys.clinic_secret(caller.clinic_id, "cursor")
+def _cursor_tag(services: Services, caller: Caller, position: bytes) -> bytes:
+    secret = services.keys.clinic_secret(caller.clinic_id, "cursor")
     return hmac.digest(secret, position, "sha256")[:CURSOR_TAG_BYTES]
 
 
@@ -199,13 +199,13 @@ def idempotency_key(key: str | None) -> str | None:
 
 
 def claim(
-    parts: Parts, caller: Caller, key: str | None, route: str, request: bytes
-) -> Claim | None:
+    services: Services, caller: Caller, key: str | None, route: str, request: bytes
+) -> IdempotencyClaim | None:
     """The key as the caller's claim on what this request makes; digests, no words."""
     if key is None:
         return None
-    secret = parts.keys.clinic_secret(caller.clinic_id, "idempotency")
-    return Claim(
+    secret = services.keys.clinic_secret(caller.clinic_id, "idempotency")
+    return IdempotencyClaim(
         caller.user_id,
         hmac.digest(secret, b"key\0" + key.encode("utf-8", "surrogateescape"), "sha256"),
         hmac.digest(secret, b"request\0" + route.encode() + b"\0" + request, "sha256"),

@@ -2,7 +2,7 @@
 
 FastAPI declares and documents them like all others. At run time its solver of dependencies would
 cost such a request more than the database does (tests/benchmarks), so these routes fill their
-parameters themselves: parts and caller, and what `given` reads of the request.
+parameters themselves: services and caller, and what `given` reads of the request.
 """
 
 import json
@@ -19,8 +19,8 @@ from pydantic import BaseModel, ValidationError
 
 from api.auth import the_caller
 from api.given import idempotency_key, if_version
-from api.parts import Parts
 from api.problems import BadRequest
+from api.services import Services
 from handlers.documents import ReadersAreBusyError
 
 LOOK_UPS_AT_ONCE: Final = 8
@@ -33,11 +33,11 @@ SLOW_AT_ONCE: Final = 16
 TURN_SECONDS_MAX: Final = 60
 
 IsSlow = Callable[[Mapping[str, Any]], bool]
-Given = Callable[[Request, Parts], Awaitable[Mapping[str, Any]]]
+Given = Callable[[Request, Services], Awaitable[Mapping[str, Any]]]
 
 
 def lean(given: Given, at_once: int, is_slow: IsSlow | None = None) -> type[APIRoute]:
-    """A class of routes whose endpoints take `parts`, `caller` and what `given` reads.
+    """A class of routes whose endpoints take `services`, `caller` and what `given` reads.
 
     `at_once` of them run at a time, each in a thread; the others wait. Slow ones wait apart, so that
     they hold nobody else up. Raises ReadersAreBusyError where one of them has waited too long.
@@ -49,10 +49,10 @@ def lean(given: Given, at_once: int, is_slow: IsSlow | None = None) -> type[APIR
             endpoint = self.endpoint
 
             async def handle(request: Request) -> Response:
-                parts: Parts = request.app.state.parts
+                services: Services = request.app.state.services
                 caller = await the_caller(request)
-                arguments = await given(request, parts)
-                call = partial(endpoint, parts=parts, caller=caller, **arguments)
+                arguments = await given(request, services)
+                call = partial(endpoint, services=services, caller=caller, **arguments)
                 if is_slow and is_slow(arguments):
                     return await _in_turn(call, slow)
                 answer: Response = await run_sync(call, limiter=threads)

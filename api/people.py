@@ -9,7 +9,7 @@ from api import saving
 from api.auth import TheCaller
 from api.directory import PUT, READ, Name, permit, put
 from api.given import Cursor, TheId, TheLimit, link_next, read_cursor
-from api.parts import Parts, TheParts
+from api.services import Services, TheServices
 from api.therapist_note_shapes import Given
 from domain.access import DirectoryAction
 from domain.person import PutPerson
@@ -54,52 +54,54 @@ class ClientPut(Given):
 def _people(
     request: Request,
     response: Response,
-    parts: Parts,
+    services: Services,
     caller: Caller,
     roles: tuple[Role, ...],
     limit: int,
     cursor: str | None,
 ) -> list[PersonRow]:
     permit(caller, DirectoryAction.READ_PEOPLE)
-    rows = parts.people.page(caller, roles, read_cursor(parts, caller, cursor) or 0, limit)
+    rows = services.people.page(caller, roles, read_cursor(services, caller, cursor) or 0, limit)
     more = rows[-1].user_id if len(rows) == limit else None
-    response.headers.update(link_next(request, parts, caller, more, limit))
+    response.headers.update(link_next(request, services, caller, more, limit))
     return rows
 
 
-def _person(parts: Parts, caller: Caller, user_id: int, *, is_client: bool) -> PersonRow:
+def _person(services: Services, caller: Caller, user_id: int, *, is_client: bool) -> PersonRow:
     permit(caller, DirectoryAction.READ_PEOPLE)
-    person = parts.people.find(caller, user_id)
+    person = services.people.find(caller, user_id)
     if person is None or (person.role is Role.CLIENT) is not is_client:
         raise PersonIsUnknown
     return person
 
 
-def _put_person(parts: Parts, caller: Caller, user_id: int, role: Role, full_name: str) -> int:
+def _put_person(
+    services: Services, caller: Caller, user_id: int, role: Role, full_name: str
+) -> int:
     command = PutPerson(
-        by=saving.by(caller), at=parts.clock(), user_id=user_id, role=role, full_name=full_name
+        by=saving.by(caller), at=services.clock(), user_id=user_id, role=role, full_name=full_name
     )
-    return put(parts, caller, Kind.PERSON, user_id, command)
+    return put(services, caller, Kind.PERSON, user_id, command)
 
 
 @router.get("/users/", operation_id="directory_users_list", responses=READ)
 def list_users(
     request: Request,
     response: Response,
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     limit: TheLimit,
     cursor: Cursor = None,
 ) -> list[User]:
     """Therapists, auditors, administrators and ML services, by id."""
-    rows = _people(request, response, parts, caller, _STAFF, limit, cursor)
+    rows = _people(request, response, services, caller, _STAFF, limit, cursor)
     return [User(id=row.user_id, role=row.role.value, full_name=row.full_name) for row in rows]
 
 
 @router.get("/users/{id}/", operation_id="directory_users_retrieve", responses=READ)
-def retrieve_user(parts: TheParts, caller: TheCaller, user_id: TheId) -> User:
+def retrieve_user(services: TheServices, caller: TheCaller, user_id: TheId) -> User:
     """One user."""
-    row = _person(parts, caller, user_id, is_client=False)
+    row = _person(services, caller, user_id, is_client=False)
     return User(id=row.user_id, role=row.role.value, full_name=row.full_name)
 
 
@@ -109,10 +111,10 @@ def retrieve_user(parts: TheParts, caller: TheCaller, user_id: TheId) -> User:
     responses=PUT | {201: {"model": User, "description": "Registered"}},
 )
 def put_user(
-    response: Response, parts: TheParts, caller: TheCaller, user_id: TheId, body: UserPut
+    response: Response, services: TheServices, caller: TheCaller, user_id: TheId, body: UserPut
 ) -> User:
     """Register a user, or rename them."""
-    response.status_code = _put_person(parts, caller, user_id, Role(body.role), body.full_name)
+    response.status_code = _put_person(services, caller, user_id, Role(body.role), body.full_name)
     return User(id=user_id, role=body.role, full_name=body.full_name)
 
 
@@ -120,20 +122,20 @@ def put_user(
 def list_clients(
     request: Request,
     response: Response,
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     limit: TheLimit,
     cursor: Cursor = None,
 ) -> list[Client]:
     """Clients by id; a therapist finds their own."""
-    rows = _people(request, response, parts, caller, (Role.CLIENT,), limit, cursor)
+    rows = _people(request, response, services, caller, (Role.CLIENT,), limit, cursor)
     return [Client(id=row.user_id, full_name=row.full_name) for row in rows]
 
 
 @router.get("/clients/{id}/", operation_id="directory_clients_retrieve", responses=READ)
-def retrieve_client(parts: TheParts, caller: TheCaller, user_id: TheId) -> Client:
+def retrieve_client(services: TheServices, caller: TheCaller, user_id: TheId) -> Client:
     """One client."""
-    row = _person(parts, caller, user_id, is_client=True)
+    row = _person(services, caller, user_id, is_client=True)
     return Client(id=row.user_id, full_name=row.full_name)
 
 
@@ -143,8 +145,8 @@ def retrieve_client(parts: TheParts, caller: TheCaller, user_id: TheId) -> Clien
     responses=PUT | {201: {"model": Client, "description": "Registered"}},
 )
 def put_client(
-    response: Response, parts: TheParts, caller: TheCaller, user_id: TheId, body: ClientPut
+    response: Response, services: TheServices, caller: TheCaller, user_id: TheId, body: ClientPut
 ) -> Client:
     """Register a client, or rename them."""
-    response.status_code = _put_person(parts, caller, user_id, Role.CLIENT, body.full_name)
+    response.status_code = _put_person(services, caller, user_id, Role.CLIENT, body.full_name)
     return Client(id=user_id, full_name=body.full_name)

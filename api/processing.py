@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from api import saving
 from api.auth import TheCaller
 from api.given import TheId
-from api.parts import Parts, TheParts
 from api.problems import READ, documented
+from api.services import Services, TheServices
 from api.therapist_note_shapes import BASE
 from api.trigger import Processing
 from domain import access
@@ -65,17 +65,17 @@ class NoteProcessing(BaseModel):
     failed: list[FailedJob]
 
 
-def _deidentified(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> DeidentifiedNote:
+def _deidentified(services: Services, caller: Caller, kind: Kind, note_id: int) -> DeidentifiedNote:
     """Refuses before anything is opened: the record type and whose note it is stand in the clear."""
-    first = parts.ledger.read_clear(caller.clinic_id, kind, note_id, 1)
+    first = services.ledger.read_clear(caller.clinic_id, kind, note_id, 1)
     if caller.role is not Role.ML:
-        saving.find(parts, caller, kind, note_id)
+        saving.find(services, caller, kind, note_id)
     if not isinstance(first, NoteVersion):
         raise NoteIsUnknown
     whose = NoteAccess(kind, first.record_type, first.therapist_user_id, is_callers_client=True)
     if refused := access.refusal(caller, Action.READ_DEIDENTIFIED, whose):
         raise refused
-    note: Note = parts.ledger.state(caller.clinic_id, kind, note_id)
+    note: Note = services.ledger.state(caller.clinic_id, kind, note_id)
     if note.is_deleted:
         raise NoteIsUnknown
     found = note.deidentified
@@ -95,9 +95,9 @@ def _deidentified(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> Dei
     )
 
 
-def _processing(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> NoteProcessing:
-    _must_be_there(parts, caller, kind, note_id)
-    note: Note = parts.ledger.state(caller.clinic_id, kind, note_id)
+def _processing(services: Services, caller: Caller, kind: Kind, note_id: int) -> NoteProcessing:
+    _must_be_there(services, caller, kind, note_id)
+    note: Note = services.ledger.state(caller.clinic_id, kind, note_id)
     return NoteProcessing(
         id=note_id,
         version=note.saved_version,
@@ -109,18 +109,18 @@ def _processing(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> NoteP
     )
 
 
-def _must_be_there(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> None:
+def _must_be_there(services: Services, caller: Caller, kind: Kind, note_id: int) -> None:
     """An administrator reads no note, but learns whether the work on one went wrong."""
     if caller.role is not Role.ADMINISTRATOR:
-        saving.find(parts, caller, kind, note_id)
-    elif parts.ledger.read_clear(caller.clinic_id, kind, note_id, 1) is None:
+        saving.find(services, caller, kind, note_id)
+    elif services.ledger.read_clear(caller.clinic_id, kind, note_id, 1) is None:
         raise NoteIsUnknown
 
 
-def _ask_again(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> Processing:
-    _must_be_there(parts, caller, kind, note_id)
-    command = AskAgain(by=saving.by(caller), at=parts.clock(), note_id=note_id)
-    parts.ledger.record(caller.clinic_id, kind, note_id, command)
+def _ask_again(services: Services, caller: Caller, kind: Kind, note_id: int) -> Processing:
+    _must_be_there(services, caller, kind, note_id)
+    command = AskAgain(by=saving.by(caller), at=services.clock(), note_id=note_id)
+    services.ledger.record(caller.clinic_id, kind, note_id, command)
     return Processing()
 
 
@@ -133,9 +133,9 @@ def _add(kind: Literal[Kind.NOTE, Kind.SOAP_NOTE], path: str, name: str, tag: st
         responses=READ,
         tags=[tag],
     )
-    def deidentified(parts: TheParts, caller: TheCaller, note_id: TheId) -> DeidentifiedNote:
+    def deidentified(services: TheServices, caller: TheCaller, note_id: TheId) -> DeidentifiedNote:
         """The de-identified text of a note; for the ML service, too."""
-        return _deidentified(parts, caller, kind, note_id)
+        return _deidentified(services, caller, kind, note_id)
 
     @router.get(
         f"{path}/{{id}}/processing/",
@@ -143,9 +143,9 @@ def _add(kind: Literal[Kind.NOTE, Kind.SOAP_NOTE], path: str, name: str, tag: st
         responses=READ,
         tags=[tag],
     )
-    def processing(parts: TheParts, caller: TheCaller, note_id: TheId) -> NoteProcessing:
+    def processing(services: TheServices, caller: TheCaller, note_id: TheId) -> NoteProcessing:
         """How far the background work on a note is, and what failed."""
-        return _processing(parts, caller, kind, note_id)
+        return _processing(services, caller, kind, note_id)
 
     @router.put(
         f"{path}/{{id}}/processing/",
@@ -153,9 +153,9 @@ def _add(kind: Literal[Kind.NOTE, Kind.SOAP_NOTE], path: str, name: str, tag: st
         responses=documented(401, 403, 404, 409, 422, 429),
         tags=[tag],
     )
-    def process_again(parts: TheParts, caller: TheCaller, note_id: TheId) -> Processing:
+    def process_again(services: TheServices, caller: TheCaller, note_id: TheId) -> Processing:
         """Try again what failed."""
-        return _ask_again(parts, caller, kind, note_id)
+        return _ask_again(services, caller, kind, note_id)
 
 
 _add(Kind.NOTE, "/recordtype", "apis_therapistnotes_recordtype", "therapist-notes")

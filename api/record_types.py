@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from api.auth import TheCaller
 from api.given import TheId
-from api.parts import TheParts
 from api.problems import BadRequest, documented
+from api.services import TheServices
 from api.therapist_note_shapes import BASE
 from projections.record_types import RecordTypeRow
 
@@ -33,15 +33,17 @@ def shape(row: RecordTypeRow) -> RecordType:
 
 
 @router.get("/", operation_id=f"{_NAME}_list", responses=documented(401, 429))
-def list_record_types(parts: TheParts, caller: TheCaller) -> list[RecordType]:
+def list_record_types(services: TheServices, caller: TheCaller) -> list[RecordType]:
     """The active record types, by id ascending."""
-    return [shape(row) for row in parts.record_types.active(caller)]
+    return [shape(row) for row in services.record_types.active(caller)]
 
 
 @router.get("/{id}/", operation_id=f"{_NAME}_retrieve", responses=documented(401, 404, 429))
-def retrieve_record_type(parts: TheParts, caller: TheCaller, record_type: TheId) -> RecordType:
+def retrieve_record_type(
+    services: TheServices, caller: TheCaller, record_type: TheId
+) -> RecordType:
     """One active record type."""
-    found = parts.record_types.active(caller, only=record_type)
+    found = services.record_types.active(caller, only=record_type)
     if not found:
         raise BadRequest(404, "There is no such record type, or it is no longer in use.")
     return shape(found[0])

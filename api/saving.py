@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import Request, Response
 
 from api.given import checked_text, etag, link_next, read_cursor
-from api.parts import Parts
+from api.services import Services
 from domain.access import reads_notes
 from domain.note import AmendEntry, DeleteNote, WithdrawEntry
 from domain.note_facts import File
@@ -33,33 +33,33 @@ def must_read(caller: Caller) -> None:
         raise NotPermitted
 
 
-def find(parts: Parts, caller: Caller, kind: Kind, note_id: int) -> CurrentNote:
+def find(services: Services, caller: Caller, kind: Kind, note_id: int) -> CurrentNote:
     """The note, if it is there for this caller; whoever may not read it learns nothing of it."""
     must_read(caller)
-    note = parts.notes.find(caller, kind, note_id)
+    note = services.notes.find(caller, kind, note_id)
     if note is None:
         raise NoteIsUnknown
     return note
 
 
-def find_entry(parts: Parts, caller: Caller, kind: Kind, position: int) -> HistoryEntry:
+def find_entry(services: Services, caller: Caller, kind: Kind, position: int) -> HistoryEntry:
     """The history entry, if it is there for this caller."""
     must_read(caller)
-    entry = parts.history.find(caller, kind, position)
+    entry = services.history.find(caller, kind, position)
     if entry is None:
         raise EntryIsUnknown
     return entry
 
 
-def after(parts: Parts, caller: Caller, kind: Kind, recorded: Recorded) -> CurrentNote:
+def after(services: Services, caller: Caller, kind: Kind, recorded: Recorded) -> CurrentNote:
     """The note as the save left it, also for the ML service, which reads no notes."""
     state = recorded.state
     if recorded.position is None and reads_notes(caller.role):
-        return find(parts, caller, kind, recorded.number)
-    position = recorded.position or parts.ledger.position(
+        return find(services, caller, kind, recorded.number)
+    position = recorded.position or services.ledger.position(
         caller.clinic_id, kind, recorded.number, state.saved_version
     )
-    starts_at, ends_at = _session_times(parts, caller, state.saved.therapist_session_id)
+    starts_at, ends_at = _session_times(services, caller, state.saved.therapist_session_id)
     return CurrentNote(
         recorded.number,
         state.saved_version,
@@ -73,11 +73,11 @@ def after(parts: Parts, caller: Caller, kind: Kind, recorded: Recorded) -> Curre
 
 
 def _session_times(
-    parts: Parts, caller: Caller, session_id: int | None
+    services: Services, caller: Caller, session_id: int | None
 ) -> tuple[datetime | None, datetime | None]:
     if session_id is None:
         return None, None
-    found = parts.sessions.page(caller, after=0, limit=1, only=session_id)
+    found = services.sessions.page(caller, after=0, limit=1, only=session_id)
     return (found[0].starts_at, found[0].ends_at) if found else (None, None)
 
 
@@ -102,16 +102,16 @@ def answer(body: str, version: int, status: int = 200, location: str | None = No
     return Response(body, status, headers, JSON)
 
 
-def signers_name(parts: Parts, caller: Caller, is_approved: bool | None) -> str | None:
+def signers_name(services: Services, caller: Caller, is_approved: bool | None) -> str | None:
     """The name to print under a signature (21 CFR 11.50(a)(1))."""
     if not is_approved:
         return None
-    person = parts.people.find(caller, caller.user_id)
+    person = services.people.find(caller, caller.user_id)
     return person.full_name if person else None
 
 
 def delete(
-    parts: Parts,
+    services: Services,
     caller: Caller,
     kind: Kind,
     note_id: int,
@@ -119,20 +119,20 @@ def delete(
     if_version: int | None,
 ) -> Response:
     """Soft-delete; 204, with the id in the header Note-Id."""
-    find(parts, caller, kind, note_id)
+    find(services, caller, kind, note_id)
     command = DeleteNote(
         by=by(caller),
-        at=parts.clock(),
+        at=services.clock(),
         note_id=note_id,
         if_version=if_version,
-        reason=_checked_reason(parts, reason),
+        reason=_checked_reason(services, reason),
     )
-    parts.ledger.record(caller.clinic_id, kind, note_id, command)
+    services.ledger.record(caller.clinic_id, kind, note_id, command)
     return Response(status_code=204, headers={"Note-Id": str(note_id)})
 
 
 def amend(
-    parts: Parts,
+    services: Services,
     caller: Caller,
     kind: Kind,
     position: int,
@@ -141,18 +141,18 @@ def amend(
     reason: str | None,
 ) -> HistoryEntry:
     """Amend a history entry; the ids that the request says must be those that the entry has."""
-    entry = find_entry(parts, caller, kind, position)
+    entry = find_entry(services, caller, kind, position)
     refuse_other_ids(said, entry)
     command = AmendEntry(
         by=by(caller),
-        at=parts.clock(),
+        at=services.clock(),
         note_id=entry.note_id,
         version=entry.version,
         text=text,
-        reason=_checked_reason(parts, reason),
+        reason=_checked_reason(services, reason),
     )
-    parts.ledger.record(caller.clinic_id, kind, entry.note_id, command)
-    return find_entry(parts, caller, kind, position)
+    services.ledger.record(caller.clinic_id, kind, entry.note_id, command)
+    return find_entry(services, caller, kind, position)
 
 
 def refuse_other_ids(said: dict[str, Any], entry: HistoryEntry | CurrentNote) -> None:
@@ -163,32 +163,32 @@ def refuse_other_ids(said: dict[str, Any], entry: HistoryEntry | CurrentNote) ->
 
 
 def withdraw(
-    parts: Parts, caller: Caller, kind: Kind, position: int, reason: str | None
+    services: Services, caller: Caller, kind: Kind, position: int, reason: str | None
 ) -> Response:
     """Take a history entry from view; 204."""
-    entry = find_entry(parts, caller, kind, position)
+    entry = find_entry(services, caller, kind, position)
     command = WithdrawEntry(
         by=by(caller),
-        at=parts.clock(),
+        at=services.clock(),
         note_id=entry.note_id,
         version=entry.version,
-        reason=_checked_reason(parts, reason),
+        reason=_checked_reason(services, reason),
     )
-    parts.ledger.record(caller.clinic_id, kind, entry.note_id, command)
+    services.ledger.record(caller.clinic_id, kind, entry.note_id, command)
     return Response(status_code=204)
 
 
-def _checked_reason(parts: Parts, reason: str | None) -> str | None:
-    return reason and checked_text(parts, reason, "reason")
+def _checked_reason(services: Services, reason: str | None) -> str | None:
+    return reason and checked_text(services, reason, "reason")
 
 
 def check_session(
-    parts: Parts, caller: Caller, note: CurrentNote, therapist_session_id: int | None
+    services: Services, caller: Caller, note: CurrentNote, therapist_session_id: int | None
 ) -> None:
     """A session that a save brings to a note is one of its client and therapist."""
     saved = note.saved
     if therapist_session_id not in {None, saved.therapist_session_id}:
-        parts.references.check(
+        services.references.check(
             caller,
             saved.client_user_id,
             saved.therapist_user_id,
@@ -197,23 +197,23 @@ def check_session(
 
 
 def note_page(
-    request: Request, parts: Parts, caller: Caller, kind: Kind, limit: int, cursor: str | None
+    request: Request, services: Services, caller: Caller, kind: Kind, limit: int, cursor: str | None
 ) -> tuple[list[CurrentNote], dict[str, str]]:
     """A page of notes by id, and the header that names the next."""
     must_read(caller)
-    notes = parts.notes.page(caller, kind, read_cursor(parts, caller, cursor) or 0, limit)
+    notes = services.notes.page(caller, kind, read_cursor(services, caller, cursor) or 0, limit)
     more = notes[-1].note_id if len(notes) == limit else None
-    return notes, link_next(request, parts, caller, more, limit)
+    return notes, link_next(request, services, caller, more, limit)
 
 
 def history_page(
-    request: Request, parts: Parts, caller: Caller, kind: Kind, limit: int, cursor: str | None
+    request: Request, services: Services, caller: Caller, kind: Kind, limit: int, cursor: str | None
 ) -> tuple[list[HistoryEntry], dict[str, str]]:
     """A page of history entries, newest first, and the header that names the next."""
     must_read(caller)
-    entries = parts.history.page(caller, kind, read_cursor(parts, caller, cursor), limit)
+    entries = services.history.page(caller, kind, read_cursor(services, caller, cursor), limit)
     more = entries[-1].position if len(entries) == limit else None
-    return entries, link_next(request, parts, caller, more, limit)
+    return entries, link_next(request, services, caller, more, limit)
 
 
 def found(body: bytes, entries: Sequence[object]) -> Response:

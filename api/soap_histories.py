@@ -10,8 +10,8 @@ from api import soap_note_shapes as shapes
 from api.auth import TheCaller
 from api.given import Cursor, TheId, TheLimit, checked_text
 from api.lean import LOOK_UPS_AT_ONCE, lean
-from api.parts import TheParts
 from api.problems import CHANGE, LOOK_UP, READ, BadRequest
+from api.services import TheServices
 from api.soap_notes import look_up
 from api.therapist_note_shapes import BASE, Because
 from domain.note_facts import NoteApproved
@@ -49,10 +49,14 @@ _histories_by_type: Final = TypeAdapter(list[shapes.SoapHistoryByType])
     responses=READ,
 )
 def list_soap_history(
-    request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
+    request: Request,
+    services: TheServices,
+    caller: TheCaller,
+    limit: TheLimit,
+    cursor: Cursor = None,
 ) -> Response:
     """History entries that the caller may see, newest first."""
-    entries, headers = saving.history_page(request, parts, caller, _SOAP, limit, cursor)
+    entries, headers = saving.history_page(request, services, caller, _SOAP, limit, cursor)
     body = _histories.dump_json([shapes.history(entry) for entry in entries])
     return Response(body, headers=headers, media_type=saving.JSON)
 
@@ -64,11 +68,11 @@ def list_soap_history(
     responses=LOOK_UP,
 )
 def soap_history_by_record_type(
-    parts: TheParts, caller: TheCaller, which: shapes.SoapLookUp
+    services: TheServices, caller: TheCaller, which: shapes.SoapLookUp
 ) -> Response:
     """The 10 newest entries of one client and record type, by id descending; 204 where none."""
     saving.must_read(caller)
-    entries = parts.history.newest(
+    entries = services.history.newest(
         caller, _SOAP, which.client_user_id, which.record_type_id, NEWEST
     )
     body = _histories_by_type.dump_json([shapes.history_by_type(entry) for entry in entries])
@@ -82,11 +86,13 @@ def soap_history_by_record_type(
     responses=LOOK_UP,
 )
 def partial_history_by_record_type(
-    parts: TheParts, caller: TheCaller, which: shapes.SoapLookUp
+    services: TheServices, caller: TheCaller, which: shapes.SoapLookUp
 ) -> Response:
     """Of the 30 newest entries by update timestamp, the newest one and every approved one."""
     saving.must_read(caller)
-    entries = partial_history(parts.note_rows, caller, which.client_user_id, which.record_type_id)
+    entries = partial_history(
+        services.note_rows, caller, which.client_user_id, which.record_type_id
+    )
     body = _histories_by_type.dump_json([shapes.history_by_type(entry) for entry in entries])
     return saving.found(body, entries)
 
@@ -103,9 +109,9 @@ def partial_history_by_record_type(
     response_model=shapes.TherapistSoapHistory,
     responses=READ,
 )
-def retrieve_soap_history(parts: TheParts, caller: TheCaller, position: TheId) -> Response:
+def retrieve_soap_history(services: TheServices, caller: TheCaller, position: TheId) -> Response:
     """One history entry."""
-    entry = saving.find_entry(parts, caller, _SOAP, position)
+    entry = saving.find_entry(services, caller, _SOAP, position)
     return Response(shapes.history(entry).model_dump_json(), media_type=saving.JSON)
 
 
@@ -122,7 +128,7 @@ def retrieve_soap_history(parts: TheParts, caller: TheCaller, position: TheId) -
     responses=CHANGE,
 )
 def amend_soap_history(
-    parts: TheParts, caller: TheCaller, position: TheId, body: shapes.SoapHistoryPut
+    services: TheServices, caller: TheCaller, position: TheId, body: shapes.SoapHistoryPut
 ) -> Response:
     """The amendment of an entry; the ledger keeps the original, with who, when and why."""
     said = {
@@ -132,12 +138,12 @@ def amend_soap_history(
         "therapist_client_id": body.therapist_client_id,
         "therapist_session_id": body.therapist_session_id,
     }
-    before = saving.find_entry(parts, caller, _SOAP, position)
+    before = saving.find_entry(services, caller, _SOAP, position)
     if (body.is_approved or body.signature) and not isinstance(before.saved, NoteApproved):
         detail = "An amendment changes the text alone: to approve, save a version of the note."
         raise BadRequest(422, detail, "is_approved" if body.is_approved else "signature")
-    text = checked_text(parts, body.data)
-    entry = saving.amend(parts, caller, _SOAP, position, said, text, body.reason)
+    text = checked_text(services, body.data)
+    entry = saving.amend(services, caller, _SOAP, position, said, text, body.reason)
     return Response(shapes.history(entry).model_dump_json(), media_type=saving.JSON)
 
 
@@ -154,11 +160,11 @@ def amend_soap_history(
     responses=CHANGE,
 )
 def withdraw_soap_history(
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     position: TheId,
     because: Annotated[Because | None, Body()] = None,
 ) -> Response:
     """The withdrawal of an entry from view; the ledger keeps it."""
     reason = because.reason if because else None
-    return saving.withdraw(parts, caller, _SOAP, position, reason)
+    return saving.withdraw(services, caller, _SOAP, position, reason)

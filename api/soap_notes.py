@@ -18,8 +18,8 @@ from api.given import (
     claim,
 )
 from api.lean import LOOK_UPS_AT_ONCE, SAVES_AT_ONCE, json_body, lean, save_headers
-from api.parts import Parts, TheParts
 from api.problems import CHANGE, LOOK_UP, READ
+from api.services import Services, TheServices
 from api.therapist_note_shapes import BASE, Because
 from domain.note import CreateNote, Draft, SaveNote
 from domain.value import Caller, Kind, Role
@@ -29,12 +29,12 @@ _NAME: Final = "apis_therapistnotes_soap"
 _SOAP: Final = Kind.SOAP_NOTE
 
 
-async def look_up(request: Request, parts: Parts) -> dict[str, Any]:
+async def look_up(request: Request, services: Services) -> dict[str, Any]:
     """Which client and record type."""
     return {"which": await json_body(request, shapes.SoapLookUp)}
 
 
-async def _save_body(request: Request, parts: Parts) -> dict[str, Any]:
+async def _save_body(request: Request, services: Services) -> dict[str, Any]:
     return {"body": await json_body(request, shapes.SoapSave), **await save_headers(request)}
 
 
@@ -62,10 +62,14 @@ _longs: Final = TypeAdapter(list[shapes.SoapLong])
     responses=READ,
 )
 def list_soap_notes(
-    request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
+    request: Request,
+    services: TheServices,
+    caller: TheCaller,
+    limit: TheLimit,
+    cursor: Cursor = None,
 ) -> Response:
     """SOAP notes that are not deleted and that the caller may see, by id."""
-    notes, headers = saving.note_page(request, parts, caller, _SOAP, limit, cursor)
+    notes, headers = saving.note_page(request, services, caller, _SOAP, limit, cursor)
     body = _shorts.dump_json([shapes.short(note) for note in notes])
     return Response(body, headers=headers, media_type=saving.JSON)
 
@@ -77,11 +81,11 @@ def list_soap_notes(
     responses=LOOK_UP,
 )
 def soap_notes_by_record_type(
-    parts: TheParts, caller: TheCaller, which: shapes.SoapLookUp
+    services: TheServices, caller: TheCaller, which: shapes.SoapLookUp
 ) -> Response:
     """SOAP notes of one client and record type; 204 where there are none."""
     saving.must_read(caller)
-    notes = parts.notes.of_client(caller, _SOAP, which.client_user_id, which.record_type_id)
+    notes = services.notes.of_client(caller, _SOAP, which.client_user_id, which.record_type_id)
     return saving.found(_by_types.dump_json([shapes.by_type(note) for note in notes]), notes)
 
 
@@ -91,9 +95,9 @@ def soap_notes_by_record_type(
     response_model=shapes.SoapShort,
     responses=READ,
 )
-def retrieve_soap_note(parts: TheParts, caller: TheCaller, note_id: TheId) -> Response:
+def retrieve_soap_note(services: TheServices, caller: TheCaller, note_id: TheId) -> Response:
     """One SOAP note."""
-    note = saving.find(parts, caller, _SOAP, note_id)
+    note = saving.find(services, caller, _SOAP, note_id)
     return saving.answer(shapes.short(note).model_dump_json(), note.version)
 
 
@@ -104,12 +108,16 @@ def retrieve_soap_note(parts: TheParts, caller: TheCaller, note_id: TheId) -> Re
     responses=CHANGE,
 )
 def update_soap_note(
-    parts: TheParts, caller: TheCaller, note_id: TheId, body: shapes.SoapPut, if_version: IfVersion
+    services: TheServices,
+    caller: TheCaller,
+    note_id: TheId,
+    body: shapes.SoapPut,
+    if_version: IfVersion,
 ) -> Response:
     """A new version of the therapist's text; with `is_approved`, an approved one."""
-    draft = _therapists_draft(parts, caller, body, body.therapist_data)
+    draft = _therapists_draft(services, caller, body, body.therapist_data)
     draft = draft.model_copy(update={"dated": body.date})
-    note = _save(parts, caller, note_id, draft, body, if_version)
+    note = _save(services, caller, note_id, draft, body, if_version)
     return saving.answer(shapes.short(note).model_dump_json(), note.version)
 
 
@@ -117,7 +125,7 @@ def update_soap_note(
     "/data/{id}/", status_code=204, operation_id=f"{_NAME}_data_destroy", responses=CHANGE
 )
 def delete_soap_note(
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     note_id: TheId,
     if_version: IfVersion,
@@ -125,33 +133,35 @@ def delete_soap_note(
 ) -> Response:
     """The SOAP note's soft deletion; its id comes in the header Note-Id."""
     reason = because.reason if because else None
-    return saving.delete(parts, caller, _SOAP, note_id, reason, if_version)
+    return saving.delete(services, caller, _SOAP, note_id, reason, if_version)
 
 
-def _therapists_draft(parts: Parts, caller: Caller, body: shapes.SoapSaid, text: str) -> Draft:
+def _therapists_draft(
+    services: Services, caller: Caller, body: shapes.SoapSaid, text: str
+) -> Draft:
     return Draft(
-        text=checked_text(parts, text, "therapist_data"),
+        text=checked_text(services, text, "therapist_data"),
         therapist_session_id=body.therapist_session_id,
         is_approved=bool(body.is_approved),
         is_override=body.is_override,
         signature=body.signature or None,
-        signer_name=saving.signers_name(parts, caller, body.is_approved),
+        signer_name=saving.signers_name(services, caller, body.is_approved),
     )
 
 
 def _save(
-    parts: Parts,
+    services: Services,
     caller: Caller,
     note_id: int,
     draft: Draft,
     said: shapes.SoapSaid,
     if_version: int | None,
 ) -> CurrentNote:
-    note = saving.find(parts, caller, _SOAP, note_id)
-    saving.check_session(parts, caller, note, draft.therapist_session_id)
+    note = saving.find(services, caller, _SOAP, note_id)
+    saving.check_session(services, caller, note, draft.therapist_session_id)
     command = SaveNote(
         by=saving.by(caller),
-        at=parts.clock(),
+        at=services.clock(),
         note_id=note_id,
         draft=draft,
         if_version=if_version,
@@ -160,8 +170,8 @@ def _save(
         therapist_client_id=said.therapist_client_id,
         record_type=said.therapist_notes_notetypeid,
     )
-    recorded = parts.ledger.record(caller.clinic_id, _SOAP, note_id, command)
-    return saving.after(parts, caller, _SOAP, recorded)
+    recorded = services.ledger.record(caller.clinic_id, _SOAP, note_id, command)
+    return saving.after(services, caller, _SOAP, recorded)
 
 
 # --- /soap/recordtype/
@@ -178,10 +188,14 @@ def _long(note: CurrentNote) -> shapes.SoapLong:
     responses=READ,
 )
 def list_long(
-    request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
+    request: Request,
+    services: TheServices,
+    caller: TheCaller,
+    limit: TheLimit,
+    cursor: Cursor = None,
 ) -> Response:
     """SOAP notes in their long form."""
-    notes, headers = saving.note_page(request, parts, caller, _SOAP, limit, cursor)
+    notes, headers = saving.note_page(request, services, caller, _SOAP, limit, cursor)
     body = _longs.dump_json([_long(note) for note in notes])
     return Response(body, headers=headers, media_type=saving.JSON)
 
@@ -194,7 +208,7 @@ def list_long(
     responses=CHANGE,
 )
 def create_or_update(
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     body: shapes.SoapSave,
     if_version: IfVersion,
@@ -202,40 +216,40 @@ def create_or_update(
 ) -> Response:
     """Create a SOAP note, or with `id` save a new version of it; the ML service drafts so, too."""
     draft = Draft(
-        text=checked_text(parts, body.data),
+        text=checked_text(services, body.data),
         dated=body.date,
         therapist_session_id=body.therapist_session_id,
         sender_role=shapes.sender(body.sender_role),
         is_approved=body.is_approved,
         is_override=body.is_override,
         signature=body.signature or None,
-        signer_name=saving.signers_name(parts, caller, body.is_approved),
+        signer_name=saving.signers_name(services, caller, body.is_approved),
     )
     if body.id is None:
-        note = _create(parts, caller, body, draft, idempotency_key)
+        note = _create(services, caller, body, draft, idempotency_key)
     else:
-        note = _save_again(parts, caller, body.id, body, draft, if_version)
+        note = _save_again(services, caller, body.id, body, draft, if_version)
     location = f"{BASE}/soap/recordtype/{note.note_id}/"
     return saving.answer(_long(note).model_dump_json(), note.version, 201, location)
 
 
 def _create(
-    parts: Parts, caller: Caller, body: shapes.SoapSave, draft: Draft, key: str | None
+    services: Services, caller: Caller, body: shapes.SoapSave, draft: Draft, key: str | None
 ) -> CurrentNote:
     whose = _whose(body)
-    parts.references.check(caller, therapist_session_id=body.therapist_session_id, **whose)
-    note_id = parts.ledger.ids.next(_SOAP)
+    services.references.check(caller, therapist_session_id=body.therapist_session_id, **whose)
+    note_id = services.ledger.ids.next(_SOAP)
     command = CreateNote(
-        by=saving.by(caller), at=parts.clock(), note_id=note_id, draft=draft, **whose
+        by=saving.by(caller), at=services.clock(), note_id=note_id, draft=draft, **whose
     )
     whole = body.model_dump_json().encode() if key else b""
-    claimed = claim(parts, caller, key, f"{BASE}/soap/recordtype/", whole)
-    recorded = parts.ledger.record(caller.clinic_id, _SOAP, note_id, command, claim=claimed)
-    return saving.after(parts, caller, _SOAP, recorded)
+    claimed = claim(services, caller, key, f"{BASE}/soap/recordtype/", whole)
+    recorded = services.ledger.record(caller.clinic_id, _SOAP, note_id, command, claim=claimed)
+    return saving.after(services, caller, _SOAP, recorded)
 
 
 def _save_again(
-    parts: Parts,
+    services: Services,
     caller: Caller,
     note_id: int,
     body: shapes.SoapSave,
@@ -243,9 +257,9 @@ def _save_again(
     if_version: int | None,
 ) -> CurrentNote:
     if caller.role is not Role.ML:
-        saving.find(parts, caller, _SOAP, note_id)
+        saving.find(services, caller, _SOAP, note_id)
     whose = _whose(body)
-    parts.references.check(
+    services.references.check(
         caller,
         body.client_user_id,
         body.therapist_user_id,
@@ -253,14 +267,14 @@ def _save_again(
     )
     command = SaveNote(
         by=saving.by(caller),
-        at=parts.clock(),
+        at=services.clock(),
         note_id=note_id,
         draft=draft,
         if_version=if_version,
         **whose,
     )
-    recorded = parts.ledger.record(caller.clinic_id, _SOAP, note_id, command)
-    return saving.after(parts, caller, _SOAP, recorded)
+    recorded = services.ledger.record(caller.clinic_id, _SOAP, note_id, command)
+    return saving.after(services, caller, _SOAP, recorded)
 
 
 def _whose(body: shapes.SoapSave) -> dict[str, Any]:
@@ -275,9 +289,9 @@ def _whose(body: shapes.SoapSave) -> dict[str, Any]:
     response_model=shapes.SoapLong,
     responses=READ,
 )
-def retrieve_long(parts: TheParts, caller: TheCaller, note_id: TheId) -> Response:
+def retrieve_long(services: TheServices, caller: TheCaller, note_id: TheId) -> Response:
     """One SOAP note in its long form."""
-    note = saving.find(parts, caller, _SOAP, note_id)
+    note = saving.find(services, caller, _SOAP, note_id)
     return saving.answer(_long(note).model_dump_json(), note.version)
 
 
@@ -288,15 +302,15 @@ def retrieve_long(parts: TheParts, caller: TheCaller, note_id: TheId) -> Respons
     responses=CHANGE,
 )
 def update_long(
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     note_id: TheId,
     body: shapes.SoapLongPut,
     if_version: IfVersion,
 ) -> Response:
     """A new version of the therapist's text. The ML text is the ML service's: it stays."""
-    draft = _therapists_draft(parts, caller, body, body.therapist_data)
-    note = _save(parts, caller, note_id, draft, body, if_version)
+    draft = _therapists_draft(services, caller, body, body.therapist_data)
+    note = _save(services, caller, note_id, draft, body, if_version)
     return saving.answer(_long(note).model_dump_json(), note.version)
 
 
@@ -307,7 +321,7 @@ def update_long(
     responses=CHANGE,
 )
 def soft_delete(
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     note_id: TheId,
     if_version: IfVersion,
@@ -315,4 +329,4 @@ def soft_delete(
 ) -> Response:
     """Soft-delete a SOAP note; its id comes in the header Note-Id."""
     reason = because.reason if because else None
-    return saving.delete(parts, caller, _SOAP, note_id, reason, if_version)
+    return saving.delete(services, caller, _SOAP, note_id, reason, if_version)

@@ -10,8 +10,8 @@ from api import therapist_note_shapes as shapes
 from api.auth import TheCaller
 from api.given import Cursor, TheId, TheLimit, checked_text
 from api.lean import LOOK_UPS_AT_ONCE, lean
-from api.parts import TheParts
 from api.problems import CHANGE, LOOK_UP, READ
+from api.services import TheServices
 from api.therapist_note_shapes import BASE, Because
 from api.therapist_notes import look_up
 from domain.value import Kind
@@ -39,10 +39,14 @@ _histories_by_type: Final = TypeAdapter(list[shapes.HistoryByType])
     responses=READ,
 )
 def list_history(
-    request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
+    request: Request,
+    services: TheServices,
+    caller: TheCaller,
+    limit: TheLimit,
+    cursor: Cursor = None,
 ) -> Response:
     """History entries that the caller may see, newest first."""
-    entries, headers = saving.history_page(request, parts, caller, Kind.NOTE, limit, cursor)
+    entries, headers = saving.history_page(request, services, caller, Kind.NOTE, limit, cursor)
     body = _histories.dump_json([shapes.history(entry) for entry in entries])
     return Response(body, headers=headers, media_type=saving.JSON)
 
@@ -53,10 +57,12 @@ def list_history(
     response_model=list[shapes.HistoryByType],
     responses=LOOK_UP,
 )
-def history_by_record_type(parts: TheParts, caller: TheCaller, which: shapes.LookUp) -> Response:
+def history_by_record_type(
+    services: TheServices, caller: TheCaller, which: shapes.LookUp
+) -> Response:
     """The 10 newest entries of one client and record type, by id descending; 204 where none."""
     saving.must_read(caller)
-    entries = parts.history.newest(
+    entries = services.history.newest(
         caller, Kind.NOTE, which.client_user_id, which.record_type_id, NEWEST
     )
     body = _histories_by_type.dump_json([shapes.history_by_type(entry) for entry in entries])
@@ -69,9 +75,9 @@ def history_by_record_type(parts: TheParts, caller: TheCaller, which: shapes.Loo
     response_model=shapes.TherapistNotesHistory,
     responses=READ,
 )
-def retrieve_history(parts: TheParts, caller: TheCaller, position: TheId) -> Response:
+def retrieve_history(services: TheServices, caller: TheCaller, position: TheId) -> Response:
     """One history entry."""
-    entry = saving.find_entry(parts, caller, Kind.NOTE, position)
+    entry = saving.find_entry(services, caller, Kind.NOTE, position)
     return Response(shapes.history(entry).model_dump_json(), media_type=saving.JSON)
 
 
@@ -82,11 +88,11 @@ def retrieve_history(parts: TheParts, caller: TheCaller, position: TheId) -> Res
     responses=CHANGE,
 )
 def amend_history(
-    parts: TheParts, caller: TheCaller, position: TheId, body: shapes.HistoryPut
+    services: TheServices, caller: TheCaller, position: TheId, body: shapes.HistoryPut
 ) -> Response:
     """The amendment of an entry; the ledger keeps the original, with who, when and why."""
-    text = checked_text(parts, body.data)
-    entry = saving.amend(parts, caller, Kind.NOTE, position, _ids(body), text, body.reason)
+    text = checked_text(services, body.data)
+    entry = saving.amend(services, caller, Kind.NOTE, position, _ids(body), text, body.reason)
     return Response(shapes.history(entry).model_dump_json(), media_type=saving.JSON)
 
 
@@ -97,14 +103,14 @@ def amend_history(
     responses=CHANGE,
 )
 def withdraw_history(
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     position: TheId,
     because: Annotated[Because | None, Body()] = None,
 ) -> Response:
     """The withdrawal of an entry from view; the ledger keeps it."""
     reason = because.reason if because else None
-    return saving.withdraw(parts, caller, Kind.NOTE, position, reason)
+    return saving.withdraw(services, caller, Kind.NOTE, position, reason)
 
 
 def _ids(said: shapes.Said) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from api.given import (
     etag,
 )
 from api.lean import LOOK_UPS_AT_ONCE, SAVES_AT_ONCE, json_body, lean, save_headers
-from api.parts import Parts, TheParts
 from api.problems import CHANGE, LOOK_UP, READ
+from api.services import Services, TheServices
 from api.therapist_note_shapes import BASE, Because
 from domain.note import CreateNote, Draft, SaveNote
 from domain.refusals import AttachmentIsUnknown
@@ -33,13 +33,13 @@ from projections.notes import CurrentNote
 _NAME: Final = "apis_therapistnotes"
 
 
-async def look_up(request: Request, parts: Parts) -> dict[str, Any]:
+async def look_up(request: Request, services: Services) -> dict[str, Any]:
     """Which client and record type."""
     return {"which": await json_body(request, shapes.LookUp)}
 
 
-async def _form(request: Request, parts: Parts) -> dict[str, Any]:
-    return {"form": await the_form(request, parts), **await save_headers(request)}
+async def _form(request: Request, services: Services) -> dict[str, Any]:
+    return {"form": await the_form(request, services), **await save_headers(request)}
 
 
 def _has_files(said: Mapping[str, Any]) -> bool:
@@ -71,10 +71,14 @@ _longs: Final = TypeAdapter(list[shapes.NoteLong])
     responses=READ,
 )
 def list_notes(
-    request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
+    request: Request,
+    services: TheServices,
+    caller: TheCaller,
+    limit: TheLimit,
+    cursor: Cursor = None,
 ) -> Response:
     """Every note that is not deleted and that the caller may see, by id."""
-    notes, headers = saving.note_page(request, parts, caller, Kind.NOTE, limit, cursor)
+    notes, headers = saving.note_page(request, services, caller, Kind.NOTE, limit, cursor)
     body = _shorts.dump_json([shapes.short(note) for note in notes])
     return Response(body, headers=headers, media_type=saving.JSON)
 
@@ -85,10 +89,12 @@ def list_notes(
     response_model=list[shapes.NoteByType],
     responses=LOOK_UP,
 )
-def notes_by_record_type(parts: TheParts, caller: TheCaller, which: shapes.LookUp) -> Response:
+def notes_by_record_type(
+    services: TheServices, caller: TheCaller, which: shapes.LookUp
+) -> Response:
     """Notes of one client and record type; 204 where there are none."""
     saving.must_read(caller)
-    notes = parts.notes.of_client(caller, Kind.NOTE, which.client_user_id, which.record_type_id)
+    notes = services.notes.of_client(caller, Kind.NOTE, which.client_user_id, which.record_type_id)
     return saving.found(_by_types.dump_json([shapes.by_type(note) for note in notes]), notes)
 
 
@@ -98,9 +104,9 @@ def notes_by_record_type(parts: TheParts, caller: TheCaller, which: shapes.LookU
     response_model=shapes.NoteShort,
     responses=READ,
 )
-def retrieve_note(parts: TheParts, caller: TheCaller, note_id: TheId) -> Response:
+def retrieve_note(services: TheServices, caller: TheCaller, note_id: TheId) -> Response:
     """One note."""
-    note = saving.find(parts, caller, Kind.NOTE, note_id)
+    note = saving.find(services, caller, Kind.NOTE, note_id)
     return saving.answer(shapes.short(note).model_dump_json(), note.version)
 
 
@@ -111,18 +117,22 @@ def retrieve_note(parts: TheParts, caller: TheCaller, note_id: TheId) -> Respons
     responses=CHANGE,
 )
 def update_note(
-    parts: TheParts, caller: TheCaller, note_id: TheId, body: shapes.NotePut, if_version: IfVersion
+    services: TheServices,
+    caller: TheCaller,
+    note_id: TheId,
+    body: shapes.NotePut,
+    if_version: IfVersion,
 ) -> Response:
     """A new draft of a note."""
     draft = Draft(
-        text=checked_text(parts, body.data),
+        text=checked_text(services, body.data),
         dated=body.date,
         therapist_session_id=body.therapist_session_id,
         is_approved=bool(body.is_approved),
         signature=body.signature or None,
-        signer_name=saving.signers_name(parts, caller, body.is_approved),
+        signer_name=saving.signers_name(services, caller, body.is_approved),
     )
-    note = _save(parts, caller, note_id, draft, body, if_version)
+    note = _save(services, caller, note_id, draft, body, if_version)
     return saving.answer(shapes.short(note).model_dump_json(), note.version)
 
 
@@ -130,7 +140,7 @@ def update_note(
     "/data/{id}/", status_code=204, operation_id=f"{_NAME}_data_destroy", responses=CHANGE
 )
 def delete_note(
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     note_id: TheId,
     if_version: IfVersion,
@@ -138,22 +148,22 @@ def delete_note(
 ) -> Response:
     """The note's soft deletion; its id comes in the header Note-Id."""
     reason = because.reason if because else None
-    return saving.delete(parts, caller, Kind.NOTE, note_id, reason, if_version)
+    return saving.delete(services, caller, Kind.NOTE, note_id, reason, if_version)
 
 
 def _save(
-    parts: Parts,
+    services: Services,
     caller: Caller,
     note_id: int,
     draft: Draft,
     said: shapes.Said,
     if_version: int | None,
 ) -> CurrentNote:
-    note = saving.find(parts, caller, Kind.NOTE, note_id)
-    saving.check_session(parts, caller, note, draft.therapist_session_id)
+    note = saving.find(services, caller, Kind.NOTE, note_id)
+    saving.check_session(services, caller, note, draft.therapist_session_id)
     command = SaveNote(
         by=saving.by(caller),
-        at=parts.clock(),
+        at=services.clock(),
         note_id=note_id,
         draft=draft,
         if_version=if_version,
@@ -162,8 +172,8 @@ def _save(
         therapist_client_id=said.therapist_client_id,
         record_type=said.therapistnotes_notetype_id,
     )
-    recorded = parts.ledger.record(caller.clinic_id, Kind.NOTE, note_id, command)
-    return saving.after(parts, caller, Kind.NOTE, recorded)
+    recorded = services.ledger.record(caller.clinic_id, Kind.NOTE, note_id, command)
+    return saving.after(services, caller, Kind.NOTE, recorded)
 
 
 # --- /recordtype/
@@ -180,10 +190,14 @@ def _long(note: CurrentNote) -> shapes.NoteLong:
     responses=READ,
 )
 def list_long(
-    request: Request, parts: TheParts, caller: TheCaller, limit: TheLimit, cursor: Cursor = None
+    request: Request,
+    services: TheServices,
+    caller: TheCaller,
+    limit: TheLimit,
+    cursor: Cursor = None,
 ) -> Response:
     """Notes in their long form."""
-    notes, headers = saving.note_page(request, parts, caller, Kind.NOTE, limit, cursor)
+    notes, headers = saving.note_page(request, services, caller, Kind.NOTE, limit, cursor)
     body = _longs.dump_json([_long(note) for note in notes])
     return Response(body, headers=headers, media_type=saving.JSON)
 
@@ -197,23 +211,23 @@ def list_long(
     openapi_extra=OPENAPI,
 )
 def create_or_update(
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     form: TheForm,
     if_version: IfVersion,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Create a note, or with `id` draft a new version of it."""
-    note = _save_form(parts, caller, form, if_version, idempotency_key)
+    note = _save_form(services, caller, form, if_version, idempotency_key)
     location = f"{BASE}/recordtype/{note.note_id}/"
     return saving.answer(_long(note).model_dump_json(), note.version, 201, location)
 
 
 def _save_form(
-    parts: Parts, caller: Caller, form: NoteForm, if_version: int | None, key: str | None
+    services: Services, caller: Caller, form: NoteForm, if_version: int | None, key: str | None
 ) -> CurrentNote:
     metadata = form.metadata
-    text = checked_text(parts, metadata.data)
+    text = checked_text(services, metadata.data)
     whose = metadata.model_dump(
         include={"client_user_id", "therapist_user_id", "therapist_client_id", "record_type"}
     )
@@ -221,14 +235,14 @@ def _save_form(
     # What is wrong is refused before a file is read, which takes its time, and before one is sealed,
     # which makes a key for whom it is about.
     if metadata.id is not None:
-        note = saving.find(parts, caller, Kind.NOTE, metadata.id)
+        note = saving.find(services, caller, Kind.NOTE, metadata.id)
         saving.refuse_other_ids(whose, note)
-        saving.check_session(parts, caller, note, session)
+        saving.check_session(services, caller, note, session)
     else:
-        parts.references.check(caller, therapist_session_id=session, **whose)
-    files = read_files(parts, form.files, form.on_unreadable)
+        services.references.check(caller, therapist_session_id=session, **whose)
+    files = read_files(services, form.files, form.on_unreadable)
     new_files, attachments = sealed_files(
-        parts, caller, metadata.client_user_id, metadata.record_type, form.files, files
+        services, caller, metadata.client_user_id, metadata.record_type, form.files, files
     )
     draft = Draft(
         text=text,
@@ -237,21 +251,23 @@ def _save_form(
         therapist_session_id=session,
         is_approved=bool(metadata.is_approved),
         signature=metadata.signature or None,
-        signer_name=saving.signers_name(parts, caller, metadata.is_approved),
+        signer_name=saving.signers_name(services, caller, metadata.is_approved),
     )
-    who: dict[str, Any] = {"by": saving.by(caller), "at": parts.clock()}
+    who: dict[str, Any] = {"by": saving.by(caller), "at": services.clock()}
     if metadata.id is not None:
         save = SaveNote(**who, note_id=metadata.id, draft=draft, if_version=if_version, **whose)
-        recorded = parts.ledger.record(caller.clinic_id, Kind.NOTE, metadata.id, save, attachments)
+        recorded = services.ledger.record(
+            caller.clinic_id, Kind.NOTE, metadata.id, save, attachments
+        )
     else:
-        note_id = parts.ledger.ids.next(Kind.NOTE)
+        note_id = services.ledger.ids.next(Kind.NOTE)
         create = CreateNote(**who, note_id=note_id, draft=draft, **whose)
         whole = _whole(form) if key else b""
-        claimed = claim(parts, caller, key, f"{BASE}/recordtype/", whole)
-        recorded = parts.ledger.record(
+        claimed = claim(services, caller, key, f"{BASE}/recordtype/", whole)
+        recorded = services.ledger.record(
             caller.clinic_id, Kind.NOTE, note_id, create, attachments, claimed
         )
-    return saving.after(parts, caller, Kind.NOTE, recorded)
+    return saving.after(services, caller, Kind.NOTE, recorded)
 
 
 def _whole(form: NoteForm) -> bytes:
@@ -266,9 +282,9 @@ def _whole(form: NoteForm) -> bytes:
     response_model=shapes.NoteLong,
     responses=READ,
 )
-def retrieve_long(parts: TheParts, caller: TheCaller, note_id: TheId) -> Response:
+def retrieve_long(services: TheServices, caller: TheCaller, note_id: TheId) -> Response:
     """One note in its long form."""
-    note = saving.find(parts, caller, Kind.NOTE, note_id)
+    note = saving.find(services, caller, Kind.NOTE, note_id)
     return saving.answer(_long(note).model_dump_json(), note.version)
 
 
@@ -279,7 +295,7 @@ def retrieve_long(parts: TheParts, caller: TheCaller, note_id: TheId) -> Respons
     responses=CHANGE,
 )
 def update_long(
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     note_id: TheId,
     body: shapes.NoteLongPut,
@@ -287,13 +303,13 @@ def update_long(
 ) -> Response:
     """A new draft of a note."""
     draft = Draft(
-        text=checked_text(parts, body.data),
+        text=checked_text(services, body.data),
         therapist_session_id=body.therapist_session_id,
         is_approved=bool(body.is_approved),
         signature=body.signature or None,
-        signer_name=saving.signers_name(parts, caller, body.is_approved),
+        signer_name=saving.signers_name(services, caller, body.is_approved),
     )
-    note = _save(parts, caller, note_id, draft, body, if_version)
+    note = _save(services, caller, note_id, draft, body, if_version)
     return saving.answer(_long(note).model_dump_json(), note.version)
 
 
@@ -304,7 +320,7 @@ def update_long(
     responses=CHANGE,
 )
 def soft_delete(
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     note_id: TheId,
     if_version: IfVersion,
@@ -312,7 +328,7 @@ def soft_delete(
 ) -> Response:
     """Soft-delete a note; its id comes in the header Note-Id. 404 where it is deleted already."""
     reason = because.reason if because else None
-    return saving.delete(parts, caller, Kind.NOTE, note_id, reason, if_version)
+    return saving.delete(services, caller, Kind.NOTE, note_id, reason, if_version)
 
 
 @router.get(
@@ -321,12 +337,14 @@ def soft_delete(
     response_class=Response,
     responses=READ | {200: {"content": {"application/octet-stream": {}}}},
 )
-def retrieve_file(parts: TheParts, caller: TheCaller, note_id: TheId, digest: str) -> Response:
+def retrieve_file(
+    services: TheServices, caller: TheCaller, note_id: TheId, digest: str
+) -> Response:
     """The bytes of a file that the note's newest version holds."""
-    note = saving.find(parts, caller, Kind.NOTE, note_id)
+    note = saving.find(services, caller, Kind.NOTE, note_id)
     saved = note.saved
     if digest not in saved.attachments or saved.words is None:
         raise AttachmentIsUnknown
     file = saved.words.files[saved.attachments.index(digest)]
-    content = parts.ledger.open_file(caller.clinic_id, digest)
+    content = services.ledger.open_file(caller.clinic_id, digest)
     return saving.download(content, file, etag(note.version))

@@ -10,8 +10,8 @@ from api import saving
 from api.auth import TheCaller
 from api.directory import PUT, READ, permit
 from api.given import GivenText, TheId, checked_text
-from api.parts import Parts, TheParts
 from api.problems import BadRequest
+from api.services import Services, TheServices
 from api.therapist_note_shapes import Given
 from domain.access import DirectoryAction
 from domain.refusals import TranscriptIsUnknown
@@ -49,18 +49,20 @@ def _found(session: Session) -> TranscriptOut:
     )
 
 
-def _must_be_there(parts: Parts, caller: Caller, session_id: int) -> None:
-    if not parts.sessions.page(caller, 0, 1, only=session_id):
+def _must_be_there(services: Services, caller: Caller, session_id: int) -> None:
+    if not services.sessions.page(caller, 0, 1, only=session_id):
         raise BadRequest(404, "There is no such session.")
 
 
 @router.get(f"{_PATH}/", operation_id="directory_sessions_transcript_retrieve", responses=READ)
-def retrieve_transcript(parts: TheParts, caller: TheCaller, session_id: TheId) -> TranscriptOut:
+def retrieve_transcript(
+    services: TheServices, caller: TheCaller, session_id: TheId
+) -> TranscriptOut:
     """A session's transcript; for those who may read the client's notes."""
     permit(caller, DirectoryAction.READ_PEOPLE)
     saving.must_read(caller)
-    _must_be_there(parts, caller, session_id)
-    return _found(parts.ledger.state(caller.clinic_id, Kind.SESSION, session_id))
+    _must_be_there(services, caller, session_id)
+    return _found(services.ledger.state(caller.clinic_id, Kind.SESSION, session_id))
 
 
 @router.put(
@@ -70,18 +72,18 @@ def retrieve_transcript(parts: TheParts, caller: TheCaller, session_id: TheId) -
 )
 def put_transcript(
     response: Response,
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     session_id: TheId,
     body: TranscriptPut,
 ) -> TranscriptOut:
     """Store the transcript of a session of one's own, in the place of a former one."""
     permit(caller, DirectoryAction.MANAGE_SESSIONS)
-    text = checked_text(parts, body.text, "text")
-    _must_be_there(parts, caller, session_id)
+    text = checked_text(services, body.text, "text")
+    _must_be_there(services, caller, session_id)
     command = PutTranscript(
-        by=saving.by(caller), at=parts.clock(), session_id=session_id, text=text
+        by=saving.by(caller), at=services.clock(), session_id=session_id, text=text
     )
-    recorded = parts.ledger.record(caller.clinic_id, Kind.SESSION, session_id, command)
+    recorded = services.ledger.record(caller.clinic_id, Kind.SESSION, session_id, command)
     response.status_code = 201 if recorded.position else 200
     return _found(recorded.state)

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from api import saving
 from api.auth import TheCaller
 from api.given import Cursor, GivenId, TheId, TheLimit, link_next, read_cursor
-from api.parts import Parts, TheParts
 from api.problems import BadRequest, documented
+from api.services import Services, TheServices
 from api.therapist_note_shapes import BASE, Given
 from domain.access import reads_notes
 from domain.generation import (
@@ -118,81 +118,81 @@ class GenerationDetail(GenerationOut):
 def list_generations(
     request: Request,
     response: Response,
-    parts: TheParts,
+    services: TheServices,
     caller: TheCaller,
     limit: TheLimit,
     cursor: Cursor = None,
 ) -> list[GenerationOut]:
     """The drafts that were asked for and that the caller may see, newest first."""
     _must_see(caller)
-    rows = parts.generations.page(caller, read_cursor(parts, caller, cursor), limit)
+    rows = services.generations.page(caller, read_cursor(services, caller, cursor), limit)
     more = rows[-1].generation_id if len(rows) == limit else None
-    response.headers.update(link_next(request, parts, caller, more, limit))
+    response.headers.update(link_next(request, services, caller, more, limit))
     return [GenerationOut(**_out(row)) for row in rows]
 
 
 @router.post("/", operation_id=f"{_NAME}_create", responses=_CHANGE)
 def trigger_generation(
-    response: Response, parts: TheParts, caller: TheCaller, body: Trigger
+    response: Response, services: TheServices, caller: TheCaller, body: Trigger
 ) -> Processing:
     """Draft a SOAP note in the background; `Location` names where its state is told."""
-    name = _client_name(parts, caller, body)
-    parts.references.check(caller, **body.model_dump())
-    session_id = _session(parts, caller, body)
-    with _alone(parts, caller, body.therapist_client_id, session_id):
-        generation_id = parts.ledger.ids.next(Kind.GENERATION)
+    name = _client_name(services, caller, body)
+    services.references.check(caller, **body.model_dump())
+    session_id = _session(services, caller, body)
+    with _alone(services, caller, body.therapist_client_id, session_id):
+        generation_id = services.ledger.ids.next(Kind.GENERATION)
         command = RequestGeneration(
             by=saving.by(caller),
-            at=parts.clock(),
+            at=services.clock(),
             generation_id=generation_id,
             client_user_id=body.client_user_id,
             therapist_user_id=body.therapist_user_id,
             therapist_client_id=body.therapist_client_id,
             record_type=body.record_type,
             therapist_session_id=session_id,
-            soap_note_id=parts.ledger.ids.next(Kind.SOAP_NOTE),
+            soap_note_id=services.ledger.ids.next(Kind.SOAP_NOTE),
             client_name=name,
         )
-        parts.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
+        services.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
     response.headers["Location"] = f"{PATH}{generation_id}/"
     return Processing()
 
 
 @router.get("/{id}/", operation_id=f"{_NAME}_retrieve_2", responses=_READ)
 def retrieve_generation(
-    parts: TheParts, caller: TheCaller, generation_id: TheId
+    services: TheServices, caller: TheCaller, generation_id: TheId
 ) -> GenerationDetail:
     """Where one draft stands, and once it is made, by what and from what."""
-    row = _find(parts, caller, generation_id)
+    row = _find(services, caller, generation_id)
     made_by = None
     if reads_notes(caller.role):
-        made_by = _made_by(parts.ledger.state(caller.clinic_id, Kind.GENERATION, generation_id))
+        made_by = _made_by(services.ledger.state(caller.clinic_id, Kind.GENERATION, generation_id))
     return GenerationDetail(**_out(row), made_by=made_by)
 
 
 @router.put("/{id}/", operation_id=f"{_NAME}_update", responses=_CHANGE)
 def generate_again(
-    response: Response, parts: TheParts, caller: TheCaller, generation_id: TheId
+    response: Response, services: TheServices, caller: TheCaller, generation_id: TheId
 ) -> Processing:
     """Draft once more, as a new SOAP note; the former one stays."""
-    row = _find(parts, caller, generation_id)
-    with _alone(parts, caller, row.therapist_client_id, row.therapist_session_id):
+    row = _find(services, caller, generation_id)
+    with _alone(services, caller, row.therapist_client_id, row.therapist_session_id):
         command = RequestAgain(
             by=saving.by(caller),
-            at=parts.clock(),
-            soap_note_id=parts.ledger.ids.next(Kind.SOAP_NOTE),
+            at=services.clock(),
+            soap_note_id=services.ledger.ids.next(Kind.SOAP_NOTE),
         )
-        parts.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
+        services.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
     response.headers["Location"] = f"{PATH}{generation_id}/"
     return Processing()
 
 
 @router.delete("/{id}/", status_code=204, operation_id=f"{_NAME}_destroy", responses=_CHANGE)
-def cancel_generation(parts: TheParts, caller: TheCaller, generation_id: TheId) -> Response:
+def cancel_generation(services: TheServices, caller: TheCaller, generation_id: TheId) -> Response:
     """Cancel a draft that is not made yet."""
-    _find(parts, caller, generation_id)
-    command = CancelGeneration(by=saving.by(caller), at=parts.clock())
-    parts.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
+    _find(services, caller, generation_id)
+    command = CancelGeneration(by=saving.by(caller), at=services.clock())
+    services.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
     return Response(status_code=204)
 
 
@@ -201,15 +201,15 @@ def _must_see(caller: Caller) -> None:
         raise NotPermitted
 
 
-def _find(parts: Parts, caller: Caller, generation_id: int) -> GenerationRow:
+def _find(services: Services, caller: Caller, generation_id: int) -> GenerationRow:
     _must_see(caller)
-    row = parts.generations.find(caller, generation_id)
+    row = services.generations.find(caller, generation_id)
     if row is None:
         raise GenerationIsUnknown
     return row
 
 
-def _client_name(parts: Parts, caller: Caller, body: Trigger) -> str:
+def _client_name(services: Services, caller: Caller, body: Trigger) -> str:
     """Of a client of the caller's; what the caller may not do is refused before names are looked up."""
     if caller.role is not Role.THERAPIST:
         raise NotPermitted
@@ -217,31 +217,31 @@ def _client_name(parts: Parts, caller: Caller, body: Trigger) -> str:
         raise NotTheAuthor("therapist_user_id")
     if not starts_work(body.record_type):
         raise PsychotherapyNotesStartNothing("record_type")
-    person = parts.people.find(caller, body.client_user_id)
+    person = services.people.find(caller, body.client_user_id)
     if person is None or person.role is not Role.CLIENT or person.full_name is None:
         raise BadRequest(404, "There is no such client of yours.", "client_user_id")
     return person.full_name
 
 
-def _session(parts: Parts, caller: Caller, body: Trigger) -> int | None:
+def _session(services: Services, caller: Caller, body: Trigger) -> int | None:
     """The session to draft from. Raises NothingToDraftFrom."""
     whose = (caller.clinic_id, body.client_user_id, body.therapist_user_id)
     session_id = body.therapist_session_id
     if session_id is None:
-        session_id = parts.draft_sources.newest_session(*whose)
-    if not parts.draft_sources.is_there_any(*whose, session_id):
+        session_id = services.draft_sources.newest_session(*whose)
+    if not services.draft_sources.is_there_any(*whose, session_id):
         raise NothingToDraftFrom("therapist_session_id")
     return session_id
 
 
 @contextmanager
 def _alone(
-    parts: Parts, caller: Caller, therapist_client_id: int, session_id: int | None
+    services: Services, caller: Caller, therapist_client_id: int, session_id: int | None
 ) -> Iterator[None]:
     """One draft at a time for a relationship and session, whoever asks in whichever process."""
     which = (therapist_client_id, session_id)
-    with parts.ledger.alone(caller.clinic_id, "generation", *which) as is_alone:
-        if not is_alone or parts.generations.is_under_way(caller, *which):
+    with services.ledger.try_lock(caller.clinic_id, "generation", *which) as is_alone:
+        if not is_alone or services.generations.is_under_way(caller, *which):
             raise GenerationIsUnderWay
         yield
 

@@ -63,7 +63,7 @@ class GenerationWords(Words):
 class GenerationRequested(GenerationFact):
     """A SOAP note shall be drafted; it will have the id `soap_note_id`."""
 
-    kind: ClassVar[str] = "generation-requested/1"
+    fact_type: ClassVar[str] = "generation-requested/1"
     therapist_client_id: Id
     record_type: Id
     therapist_session_id: Id | None = None
@@ -74,7 +74,7 @@ class GenerationRequested(GenerationFact):
 class GenerationStarted(GenerationFact):
     """A worker began; after a crash, another begins again."""
 
-    kind: ClassVar[str] = "generation-started/1"
+    fact_type: ClassVar[str] = "generation-started/1"
 
 
 class SourceKind(StrEnum):
@@ -121,7 +121,7 @@ class GenerationDrafted(GenerationFact):
     for another.
     """
 
-    kind: ClassVar[str] = "generation-drafted/1"
+    fact_type: ClassVar[str] = "generation-drafted/1"
     maker: str
     model: str
     prompt_digest: str | None = None
@@ -132,24 +132,24 @@ class GenerationDrafted(GenerationFact):
 class GenerationFinished(GenerationFact):
     """The draft was saved as a SOAP note."""
 
-    kind: ClassVar[str] = "generation-finished/1"
+    fact_type: ClassVar[str] = "generation-finished/1"
     soap_note_id: Id
 
 
 class GenerationFailed(GenerationFact):
     """The run was given up."""
 
-    kind: ClassVar[str] = "generation-failed/1"
+    fact_type: ClassVar[str] = "generation-failed/1"
     why: WhyFailed
 
 
 class GenerationCancelled(GenerationFact):
     """The draft is not wanted any more."""
 
-    kind: ClassVar[str] = "generation-cancelled/1"
+    fact_type: ClassVar[str] = "generation-cancelled/1"
 
 
-GenerationEvent = (
+AnyGenerationFact = (
     GenerationRequested
     | GenerationStarted
     | GenerationDrafted
@@ -172,7 +172,7 @@ class Generation(Value):
     why: WhyFailed | None = None
 
 
-def evolve(generation: Generation | None, fact: GenerationEvent) -> Generation:
+def evolve(generation: Generation | None, fact: AnyGenerationFact) -> Generation:
     """The generation after the fact."""
     version = generation.version + 1 if generation else 1
     if isinstance(fact, GenerationRequested):
@@ -257,7 +257,7 @@ WorkersCommand = StartRun | RecordDraft | FinishRun | FailRun
 GenerationCommand = RequestGeneration | RequestAgain | CancelGeneration | WorkersCommand
 
 
-def decide(generation: Generation | None, command: GenerationCommand) -> list[GenerationEvent]:
+def decide(generation: Generation | None, command: GenerationCommand) -> list[AnyGenerationFact]:
     """The facts that the command makes, none where it comes too late or a second time."""
     if isinstance(command, RequestGeneration):
         return _request(generation, command)
@@ -287,7 +287,7 @@ def is_wanted(generation: Generation | None, run: int) -> bool:
     return generation is not None and generation.requested.run == run and generation.state in OPEN
 
 
-def _request(generation: Generation | None, command: RequestGeneration) -> list[GenerationEvent]:
+def _request(generation: Generation | None, command: RequestGeneration) -> list[AnyGenerationFact]:
     _must_be_the_author(command.by, command.therapist_user_id, "therapist_user_id")
     if not starts_work(command.record_type):
         raise PsychotherapyNotesStartNothing("record_type")
@@ -297,7 +297,7 @@ def _request(generation: Generation | None, command: RequestGeneration) -> list[
     return [GenerationRequested(run=1, words=words, **command.model_dump(exclude={"client_name"}))]
 
 
-def _work(generation: Generation, command: WorkersCommand) -> list[GenerationEvent]:
+def _work(generation: Generation, command: WorkersCommand) -> list[AnyGenerationFact]:
     if command.by != THE_WORKER:
         raise NotPermitted
     if command.run != generation.requested.run:

@@ -21,7 +21,6 @@ from domain.note_facts import (
     NoteSoftDeleted,
     NoteVersion,
     NoteWords,
-    Save,
     naming,
 )
 from domain.note_work import AskAgain, WorkersCommand
@@ -199,14 +198,16 @@ def _save(note: Note, command: SaveNote) -> list[AnyNoteFact]:
     return [fact]
 
 
-def _said(save: Save, draft: Draft) -> tuple[object, ...]:
+def _said(save: NoteVersion, draft: Draft) -> tuple[object, ...]:
     """What makes two saves the same: all but who, when, and a date that nobody asked for."""
     words = save.words and save.words.model_copy(update={"signer_name": None})
     dated = save.dated if draft.dated else None
     return type(save), words, save.therapist_session_id, save.sender_role, save.is_override, dated
 
 
-def _version(note: Note | None, command: CreateNote | SaveNote, draft: Draft) -> Save:
+def _version(
+    note: Note | None, command: CreateNote | SaveNote, draft: Draft
+) -> NoteDrafted | NoteApproved:
     """The save as a fact, on top of the note's newest version where there is one."""
     base = note.saved if note else None
     files, attachments = _files(base, draft.new_files)
@@ -238,7 +239,7 @@ def _version(note: Note | None, command: CreateNote | SaveNote, draft: Draft) ->
 
 
 def _files(
-    base: Save | None, new_files: tuple[NewFile, ...]
+    base: NoteVersion | None, new_files: tuple[NewFile, ...]
 ) -> tuple[tuple[File, ...], tuple[str, ...]]:
     """The note's files and those that are new to it: a file sent again is not kept twice.
 

@@ -103,7 +103,7 @@ class NoteVersion(NoteFact):
 class NoteDrafted(NoteVersion):
     """A version was saved that nobody has approved."""
 
-    kind: ClassVar[str] = "note-drafted/2"
+    fact_type: ClassVar[str] = "note-drafted/2"
 
 
 class Meaning(StrEnum):
@@ -115,21 +115,21 @@ class Meaning(StrEnum):
 class NoteApproved(NoteVersion):
     """A version was saved and approved; `at` is the time of signing."""
 
-    kind: ClassVar[str] = "note-approved/2"
+    fact_type: ClassVar[str] = "note-approved/2"
     meaning: Meaning = Meaning.APPROVAL
 
 
 class NoteSoftDeleted(NoteFact):
     """The note left the current views; the ledger keeps it."""
 
-    kind: ClassVar[str] = "note-soft-deleted/1"
+    fact_type: ClassVar[str] = "note-soft-deleted/1"
     words: Reason | None = None
 
 
 class HistoryEntryAmended(NoteFact):
     """The entry of `amended_version` reads differently from now on; the ledger keeps both."""
 
-    kind: ClassVar[str] = "history-entry-amended/1"
+    fact_type: ClassVar[str] = "history-entry-amended/1"
     amended_version: int
     words: AmendedWords | None = None
 
@@ -137,7 +137,7 @@ class HistoryEntryAmended(NoteFact):
 class HistoryEntryWithdrawn(NoteFact):
     """The entry of `withdrawn_version` is no longer shown; the ledger keeps it."""
 
-    kind: ClassVar[str] = "history-entry-withdrawn/1"
+    fact_type: ClassVar[str] = "history-entry-withdrawn/1"
     withdrawn_version: int
     words: Reason | None = None
 
@@ -153,7 +153,7 @@ class DeidentifiedWords(Words):
 class NoteDeidentified(NoteFact):
     """The text of `of_version`, its files' included, was de-identified by patterns and models."""
 
-    kind: ClassVar[str] = "note-deidentified/1"
+    fact_type: ClassVar[str] = "note-deidentified/1"
     of_version: int
     tool: str
     models: tuple[str, ...]
@@ -163,7 +163,7 @@ class NoteDeidentified(NoteFact):
 class NoteProcessingFailed(NoteFact):
     """A job on `of_version` was given up."""
 
-    kind: ClassVar[str] = "note-processing-failed/1"
+    fact_type: ClassVar[str] = "note-processing-failed/1"
     of_version: int
     job: NoteJob
     why: WhyFailed
@@ -172,12 +172,11 @@ class NoteProcessingFailed(NoteFact):
 class NoteProcessingAskedAgain(NoteFact):
     """A job on `of_version` that was given up shall be done after all."""
 
-    kind: ClassVar[str] = "note-processing-asked-again/1"
+    fact_type: ClassVar[str] = "note-processing-asked-again/1"
     of_version: int
     job: NoteJob
 
 
-Save = NoteDrafted | NoteApproved
 AnyNoteFact = (
     NoteDrafted
     | NoteApproved
@@ -200,7 +199,7 @@ class Note(Value):
     """
 
     version: int
-    saved: Save
+    saved: NoteVersion
     created_by: int
     created_at: datetime
     entries: Mapping[int, type[NoteVersion]]

@@ -33,17 +33,17 @@ class PersonFact(Fact):
 class PersonRegistered(PersonFact):
     """The person is known from now on."""
 
-    kind: ClassVar[str] = "person-registered/1"
+    fact_type: ClassVar[str] = "person-registered/1"
     role: Role
 
 
 class PersonRenamed(PersonFact):
     """The person goes by another name."""
 
-    kind: ClassVar[str] = "person-renamed/1"
+    fact_type: ClassVar[str] = "person-renamed/1"
 
 
-PersonEvent = PersonRegistered | PersonRenamed
+AnyPersonFact = PersonRegistered | PersonRenamed
 
 # --- what they make
 
@@ -56,7 +56,7 @@ class Person(Value):
     words: PersonWords | None
 
 
-def evolve(person: Person | None, fact: PersonEvent) -> Person:
+def evolve(person: Person | None, fact: AnyPersonFact) -> Person:
     """The person after the fact."""
     match fact:
         case PersonRegistered(role=role, words=words):
@@ -79,7 +79,7 @@ class PutPerson(Command):
     full_name: str
 
 
-def decide(person: Person | None, command: PutPerson) -> list[PersonEvent]:
+def decide(person: Person | None, command: PutPerson) -> list[AnyPersonFact]:
     """The facts that make the person known so, none where they are already."""
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
         raise NotPermitted

@@ -15,7 +15,7 @@ from domain.value import Command, Fact, Id, Value
 class RecordTypeDefined(Fact):
     """Notes of this type may be written, under this name (no words about a person)."""
 
-    kind: ClassVar[str] = "record-type-defined/1"
+    fact_type: ClassVar[str] = "record-type-defined/1"
     record_type: Id
     name: str
     description: str
@@ -24,11 +24,11 @@ class RecordTypeDefined(Fact):
 class RecordTypeRetired(Fact):
     """No new notes of this type are written."""
 
-    kind: ClassVar[str] = "record-type-retired/1"
+    fact_type: ClassVar[str] = "record-type-retired/1"
     record_type: Id
 
 
-RecordTypeEvent = RecordTypeDefined | RecordTypeRetired
+AnyRecordTypeFact = RecordTypeDefined | RecordTypeRetired
 
 # --- what they make
 
@@ -42,7 +42,7 @@ class RecordType(Value):
     is_active: bool
 
 
-def evolve(record_type: RecordType | None, fact: RecordTypeEvent) -> RecordType:
+def evolve(record_type: RecordType | None, fact: AnyRecordTypeFact) -> RecordType:
     """The record type after the fact."""
     match fact:
         case RecordTypeDefined(name=name, description=description):
@@ -68,7 +68,7 @@ class PutRecordType(Command):
     is_active: bool = True
 
 
-def decide(record_type: RecordType | None, command: PutRecordType) -> list[RecordTypeEvent]:
+def decide(record_type: RecordType | None, command: PutRecordType) -> list[AnyRecordTypeFact]:
     """The facts that make the record type so, none where it is so already."""
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
         raise NotPermitted
@@ -79,7 +79,7 @@ def decide(record_type: RecordType | None, command: PutRecordType) -> list[Recor
         command.description,
     )
     is_active = record_type is not None and record_type.is_active
-    facts: list[RecordTypeEvent] = []
+    facts: list[AnyRecordTypeFact] = []
     if not is_so or (command.is_active and not is_active):
         facts.append(defined)
     if not command.is_active and (is_active or facts):

@@ -27,16 +27,16 @@ class RelationshipFact(Fact):
 class RelationshipBegan(RelationshipFact):
     """The therapist treats the client from now on."""
 
-    kind: ClassVar[str] = "relationship-began/1"
+    fact_type: ClassVar[str] = "relationship-began/1"
 
 
 class RelationshipEnded(RelationshipFact):
     """The therapist treats the client no longer."""
 
-    kind: ClassVar[str] = "relationship-ended/1"
+    fact_type: ClassVar[str] = "relationship-ended/1"
 
 
-RelationshipEvent = RelationshipBegan | RelationshipEnded
+AnyRelationshipFact = RelationshipBegan | RelationshipEnded
 
 # --- what they make
 
@@ -50,7 +50,7 @@ class Relationship(Value):
     is_active: bool
 
 
-def evolve(relationship: Relationship | None, fact: RelationshipEvent) -> Relationship:
+def evolve(relationship: Relationship | None, fact: AnyRelationshipFact) -> Relationship:
     """The relationship after the fact."""
     match fact:
         case RelationshipBegan():
@@ -79,7 +79,9 @@ class PutRelationship(Command):
     is_active: bool = True
 
 
-def decide(relationship: Relationship | None, command: PutRelationship) -> list[RelationshipEvent]:
+def decide(
+    relationship: Relationship | None, command: PutRelationship
+) -> list[AnyRelationshipFact]:
     """The facts that make the relationship so, none where it is so already."""
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
         raise NotPermitted
@@ -87,7 +89,7 @@ def decide(relationship: Relationship | None, command: PutRelationship) -> list[
         if relationship and getattr(relationship, field) != getattr(command, field):
             raise RelationshipIsFixed(field)
     about = command.model_dump(exclude={"is_active"})
-    facts: list[RelationshipEvent] = []
+    facts: list[AnyRelationshipFact] = []
     if relationship is None:
         facts.append(RelationshipBegan(**about))
     elif command.is_active and not relationship.is_active:

@@ -65,7 +65,7 @@ class NoteVersionRef(Value):
 class SessionScheduled(SessionFact):
     """The session was agreed on."""
 
-    kind: ClassVar[str] = "session-scheduled/2"
+    fact_type: ClassVar[str] = "session-scheduled/2"
     therapist_user_id: Id
     therapist_client_id: Id
     starts_at: AwareDatetime
@@ -76,7 +76,7 @@ class SessionScheduled(SessionFact):
 class SessionRescheduled(SessionFact):
     """The session takes place at another time."""
 
-    kind: ClassVar[str] = "session-rescheduled/1"
+    fact_type: ClassVar[str] = "session-rescheduled/1"
     starts_at: AwareDatetime
     ends_at: AwareDatetime
 
@@ -84,14 +84,14 @@ class SessionRescheduled(SessionFact):
 class SessionStatusSet(SessionFact):
     """The work on the session went on."""
 
-    kind: ClassVar[str] = "session-status-set/1"
+    fact_type: ClassVar[str] = "session-status-set/1"
     event_status: EventStatus
 
 
 class SessionStatusAdvanced(SessionFact):
     """The work on the session went on because a version of a note was saved."""
 
-    kind: ClassVar[str] = "session-status-advanced/1"
+    fact_type: ClassVar[str] = "session-status-advanced/1"
     event_status: EventStatus
     note: NoteVersionRef
 
@@ -105,11 +105,11 @@ class TranscriptWords(Words):
 class TranscriptStored(SessionFact):
     """The session has a transcript, or a new one in the place of the former."""
 
-    kind: ClassVar[str] = "transcript-stored/1"
+    fact_type: ClassVar[str] = "transcript-stored/1"
     words: TranscriptWords | None = None
 
 
-SessionEvent = (
+AnySessionFact = (
     SessionScheduled
     | SessionRescheduled
     | SessionStatusSet
@@ -138,7 +138,7 @@ class Session(Value):
     transcript_version: int | None = None
 
 
-def evolve(session: Session | None, fact: SessionEvent) -> Session:
+def evolve(session: Session | None, fact: AnySessionFact) -> Session:
     """The session after the fact."""
     if isinstance(fact, SessionScheduled):
         return Session(
@@ -199,7 +199,7 @@ class PutTranscript(Command):
 SessionCommand = PutSession | AdvanceStatus | PutTranscript
 
 
-def decide(session: Session | None, command: SessionCommand) -> list[SessionEvent]:
+def decide(session: Session | None, command: SessionCommand) -> list[AnySessionFact]:
     """The facts that the command makes of the session, none where it is so already."""
     match command:
         case PutSession():
@@ -212,7 +212,7 @@ def decide(session: Session | None, command: SessionCommand) -> list[SessionEven
             assert_never(command)
 
 
-def _advance(session: Session | None, command: AdvanceStatus) -> list[SessionEvent]:
+def _advance(session: Session | None, command: AdvanceStatus) -> list[AnySessionFact]:
     if command.by != THE_WORKER:
         raise NotPermitted
     if session is None:
@@ -229,7 +229,7 @@ def _advance(session: Session | None, command: AdvanceStatus) -> list[SessionEve
     ]
 
 
-def _put_transcript(session: Session | None, command: PutTranscript) -> list[SessionEvent]:
+def _put_transcript(session: Session | None, command: PutTranscript) -> list[AnySessionFact]:
     if command.by.role is not Role.THERAPIST:
         raise NotPermitted
     if session is None:
@@ -251,7 +251,7 @@ def _naming(session: Session, command: Command) -> dict[str, Any]:
     }
 
 
-def _put(session: Session | None, command: PutSession) -> list[SessionEvent]:
+def _put(session: Session | None, command: PutSession) -> list[AnySessionFact]:
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_SESSIONS):
         raise NotPermitted
     if command.by.role is Role.THERAPIST and command.therapist_user_id != command.by.user_id:
@@ -266,7 +266,7 @@ def _put(session: Session | None, command: PutSession) -> list[SessionEvent]:
         status = command.event_status or EventStatus.SCHEDULED
         return [SessionScheduled(**whole, event_status=status)]
     about = _naming(session, command)
-    facts: list[SessionEvent] = []
+    facts: list[AnySessionFact] = []
     if (session.starts_at, session.ends_at) != (command.starts_at, command.ends_at):
         times = command.model_dump(include={"starts_at", "ends_at"})
         facts.append(SessionRescheduled(**about, **times))

@@ -123,7 +123,7 @@ class Fact(Value):
     the fact has none, or that they were not opened, or that their key is gone.
     """
 
-    kind: ClassVar[str]
+    fact_type: ClassVar[str]
     by: By
     at: AwareDatetime
     words: Words | None = None

@@ -37,7 +37,7 @@ from handlers.soap_writer import DraftFailedError, DraftFailure, SoapDraft, Sour
 from ledger.ledger import Ledger
 
 
-class GivenUp(Exception):
+class PermanentFailure(Exception):
     """The job cannot be done, however often it is tried."""
 
     def __init__(self, why: WhyFailed) -> None:
@@ -45,7 +45,7 @@ class GivenUp(Exception):
         super().__init__(why)
 
 
-class InVain(Exception):
+class RetryableFailure(Exception):
     """The job could not be done this time."""
 
     def __init__(self, why: WhyFailed) -> None:
@@ -68,7 +68,7 @@ class DraftSources(Protocol):
 
 
 @dataclass(frozen=True)
-class Workshop:
+class JobContext:
     """What the jobs work with, as `runtime/wiring.py` built it.
 
     `ledger` opens no psychotherapy note. `deidentifier` loads its models when it is first asked.
@@ -87,42 +87,42 @@ class Workshop:
         return {"by": THE_WORKER, "at": self.clock()}
 
 
-class Doing(NamedTuple):
+class JobHandler(NamedTuple):
     """How a job is done, what its end for good is, and whether there is still anything to do."""
 
-    is_wanted: Callable[[Workshop, Job], bool]
-    run: Callable[[Workshop, Job], None]
-    give_up: Callable[[Workshop, Job, WhyFailed], None]
+    is_wanted: Callable[[JobContext, Job], bool]
+    run: Callable[[JobContext, Job], None]
+    give_up: Callable[[JobContext, Job, WhyFailed], None]
     time_limit_ms: int
 
 
 # --- on a version of a note
 
 
-def _save(shop: Workshop, job: Job) -> NoteVersion | None:
+def _save(context: JobContext, job: Job) -> NoteVersion | None:
     """The version's clear part, where work may be done on it: nothing is opened yet."""
-    fact = shop.ledger.read_clear(job.clinic_id, job.kind, job.number, job.version)
+    fact = context.ledger.read_clear(job.clinic_id, job.kind, job.number, job.version)
     if not isinstance(fact, NoteVersion) or not starts_work(fact.record_type):
         return None
     return fact
 
 
-def _is_note_wanted(shop: Workshop, job: Job) -> bool:
-    if _save(shop, job) is None:
+def _is_note_wanted(context: JobContext, job: Job) -> bool:
+    if _save(context, job) is None:
         return False
-    note = shop.ledger.state(job.clinic_id, job.kind, job.number)
+    note = context.ledger.state(job.clinic_id, job.kind, job.number)
     return note_work.is_wanted(note, job.kind, _note_job(job), job.version)
 
 
-def _give_note_up(shop: Workshop, job: Job, why: WhyFailed) -> None:
+def _give_note_up(context: JobContext, job: Job, why: WhyFailed) -> None:
     command = GiveUp(
         note_id=job.number,
         of_version=job.version,
         job=_note_job(job),
         why=why,
-        **shop.who_and_when(),
+        **context.who_and_when(),
     )
-    shop.ledger.record(job.clinic_id, job.kind, job.number, command)
+    context.ledger.record(job.clinic_id, job.kind, job.number, command)
 
 
 def _note_job(job: Job) -> NoteJob:
@@ -130,18 +130,18 @@ def _note_job(job: Job) -> NoteJob:
     return job.name
 
 
-def _deidentify(shop: Workshop, job: Job) -> None:
+def _deidentify(context: JobContext, job: Job) -> None:
     """De-identify the version's text, its files' included."""
-    save = shop.ledger.read(job.clinic_id, job.kind, job.number, job.version)
+    save = context.ledger.read(job.clinic_id, job.kind, job.number, job.version)
     assert isinstance(save, NoteVersion), "a save is wanted here"
     if save.words is None:  # erased: there is nothing left to say
         return
-    names = shop.names(job.clinic_id, save.client_user_id, save.therapist_user_id)
-    deidentifier = shop.deidentifier()
+    names = context.names(job.clinic_id, save.client_user_id, save.therapist_user_id)
+    deidentifier = context.deidentifier()
     try:
         found = deidentifier.deidentify(whole_text(save.words), names)
     except DeidentificationFailedError:
-        raise GivenUp(WhyFailed.DEIDENTIFICATION_FAILED) from None
+        raise PermanentFailure(WhyFailed.DEIDENTIFICATION_FAILED) from None
     command = RecordDeidentified(
         note_id=job.number,
         of_version=job.version,
@@ -150,14 +150,14 @@ def _deidentify(shop: Workshop, job: Job) -> None:
         text=found.text,
         placeholders=found.placeholders,
         counts={category.value: count for category, count in found.counts.items()},
-        **shop.who_and_when(),
+        **context.who_and_when(),
     )
-    shop.ledger.record(job.clinic_id, job.kind, job.number, command)
+    context.ledger.record(job.clinic_id, job.kind, job.number, command)
 
 
-def _set_event_status(shop: Workshop, job: Job) -> None:
+def _set_event_status(context: JobContext, job: Job) -> None:
     """Move the event status of the session on. Opens nothing."""
-    save = _save(shop, job)
+    save = _save(context, job)
     assert save is not None, "a save is wanted here"
     if save.therapist_session_id is None:
         return
@@ -168,57 +168,57 @@ def _set_event_status(shop: Workshop, job: Job) -> None:
         event_status=status,
         note=NoteVersionRef(kind=job.kind, note_id=job.number, version=job.version),
         saved_at=save.at,
-        **shop.who_and_when(),
+        **context.who_and_when(),
     )
-    shop.ledger.record(job.clinic_id, Kind.SESSION, save.therapist_session_id, command)
+    context.ledger.record(job.clinic_id, Kind.SESSION, save.therapist_session_id, command)
 
 
 # --- on a generation
 
 
-def _generation(shop: Workshop, job: Job) -> Generation | None:
-    found: Generation | None = shop.ledger.state(job.clinic_id, Kind.GENERATION, job.number)
+def _generation(context: JobContext, job: Job) -> Generation | None:
+    found: Generation | None = context.ledger.state(job.clinic_id, Kind.GENERATION, job.number)
     return found
 
 
-def _is_draft_wanted(shop: Workshop, job: Job) -> bool:
-    return generation.is_wanted(_generation(shop, job), job.version)
+def _is_draft_wanted(context: JobContext, job: Job) -> bool:
+    return generation.is_wanted(_generation(context, job), job.version)
 
 
-def _give_draft_up(shop: Workshop, job: Job, why: WhyFailed) -> None:
-    command = FailRun(run=job.version, why=why, **shop.who_and_when())
-    shop.ledger.record(job.clinic_id, Kind.GENERATION, job.number, command)
+def _give_draft_up(context: JobContext, job: Job, why: WhyFailed) -> None:
+    command = FailRun(run=job.version, why=why, **context.who_and_when())
+    context.ledger.record(job.clinic_id, Kind.GENERATION, job.number, command)
 
 
-def _write_soap_note(shop: Workshop, job: Job) -> None:
+def _write_soap_note(context: JobContext, job: Job) -> None:
     """Draft, keep the draft, save it as a SOAP note, finish; each step finds what was done before."""
 
     def tell(command: Any) -> Generation:
-        recorded = shop.ledger.record(job.clinic_id, Kind.GENERATION, job.number, command)
+        recorded = context.ledger.record(job.clinic_id, Kind.GENERATION, job.number, command)
         state: Generation = recorded.state
         return state
 
-    state = tell(StartRun(run=job.version, **shop.who_and_when()))
+    state = tell(StartRun(run=job.version, **context.who_and_when()))
     if state.drafted is None:
-        state = tell(_made_draft(shop, job, state.requested))
+        state = tell(_made_draft(context, job, state.requested))
     if not generation.is_wanted(state, job.version):
         return
-    _save_soap_note(shop, job, state)
-    tell(FinishRun(run=job.version, **shop.who_and_when()))
+    _save_soap_note(context, job, state)
+    tell(FinishRun(run=job.version, **context.who_and_when()))
 
 
-def _made_draft(shop: Workshop, job: Job, requested: GenerationRequested) -> RecordDraft:
-    sources = _sources(shop, job.clinic_id, requested)
+def _made_draft(context: JobContext, job: Job, requested: GenerationRequested) -> RecordDraft:
+    sources = _sources(context, job.clinic_id, requested)
     if not sources:
-        raise GivenUp(WhyFailed.NOTHING_TO_DRAFT_FROM)
-    names = shop.names(job.clinic_id, requested.client_user_id, requested.therapist_user_id)
+        raise PermanentFailure(WhyFailed.NOTHING_TO_DRAFT_FROM)
+    names = context.names(job.clinic_id, requested.client_user_id, requested.therapist_user_id)
     try:
-        draft = shop.draft(sources, names)
+        draft = context.draft(sources, names)
     except DeidentificationFailedError:
-        raise GivenUp(WhyFailed.DEIDENTIFICATION_FAILED) from None
+        raise PermanentFailure(WhyFailed.DEIDENTIFICATION_FAILED) from None
     except DraftFailedError as failed:
         why = _WHY[failed.reason]
-        raise (GivenUp(why) if failed.is_final else InVain(why)) from None
+        raise (PermanentFailure(why) if failed.is_final else RetryableFailure(why)) from None
     return RecordDraft(
         run=job.version,
         maker=draft.maker,
@@ -236,43 +236,43 @@ def _made_draft(shop: Workshop, job: Job, requested: GenerationRequested) -> Rec
             )
             for sentence in draft.sentences
         ),
-        **shop.who_and_when(),
+        **context.who_and_when(),
     )
 
 
-def _sources(shop: Workshop, clinic_id: int, requested: GenerationRequested) -> list[Source]:
+def _sources(context: JobContext, clinic_id: int, requested: GenerationRequested) -> list[Source]:
     """The session's transcript; where there is none, the therapist's notes of it."""
     session_id = requested.therapist_session_id
     if session_id is not None:
-        session = shop.ledger.state(clinic_id, Kind.SESSION, session_id)
+        session = context.ledger.state(clinic_id, Kind.SESSION, session_id)
         if session and session.transcript and session.transcript.words:
             text = session.transcript.words.text
             version = session.transcript_version
             return [Source(SourceKind.TRANSCRIPT, session_id, version, text)]
-    note_ids = shop.sources.note_ids(
+    note_ids = context.sources.note_ids(
         clinic_id, requested.client_user_id, requested.therapist_user_id, session_id
     )
-    found = [_note_source(shop, clinic_id, note_id) for note_id in note_ids]
+    found = [_note_source(context, clinic_id, note_id) for note_id in note_ids]
     return [source for source in found if source is not None]
 
 
-def _note_source(shop: Workshop, clinic_id: int, note_id: int) -> Source | None:
-    first = shop.ledger.read_clear(clinic_id, Kind.NOTE, note_id, 1)
+def _note_source(context: JobContext, clinic_id: int, note_id: int) -> Source | None:
+    first = context.ledger.read_clear(clinic_id, Kind.NOTE, note_id, 1)
     if not isinstance(first, NoteVersion) or not starts_work(first.record_type):
         return None
-    note: Note = shop.ledger.state(clinic_id, Kind.NOTE, note_id)
+    note: Note = context.ledger.state(clinic_id, Kind.NOTE, note_id)
     words = note.words_as_read
     if note.is_deleted or words is None:
         return None
     return Source(SourceKind.NOTE, note_id, note.saved_version, whole_text(words))
 
 
-def _save_soap_note(shop: Workshop, job: Job, state: Generation) -> None:
+def _save_soap_note(context: JobContext, job: Job, state: Generation) -> None:
     """Under the id that was given with the request: a note that is there was saved by this run."""
     requested, drafted = state.requested, state.drafted
     note_id = requested.soap_note_id
     assert drafted is not None, "the draft was kept"
-    if drafted.words is None or shop.ledger.state(job.clinic_id, Kind.SOAP_NOTE, note_id):
+    if drafted.words is None or context.ledger.state(job.clinic_id, Kind.SOAP_NOTE, note_id):
         return
     create = CreateNote(
         note_id=note_id,
@@ -285,14 +285,14 @@ def _save_soap_note(shop: Workshop, job: Job, state: Generation) -> None:
             sender_role=Role.ML,
             therapist_session_id=requested.therapist_session_id,
         ),
-        **shop.who_and_when(),
+        **context.who_and_when(),
     )
     try:
-        shop.ledger.record(job.clinic_id, Kind.SOAP_NOTE, note_id, create)
+        context.ledger.record(job.clinic_id, Kind.SOAP_NOTE, note_id, create)
     except SomebodyWasFaster:
         return
     except Refused:
-        raise GivenUp(WhyFailed.DRAFT_WAS_REFUSED) from None
+        raise PermanentFailure(WhyFailed.DRAFT_WAS_REFUSED) from None
 
 
 _WHY: Final[Mapping[DraftFailure, WhyFailed]] = {
@@ -309,9 +309,11 @@ _WHY: Final[Mapping[DraftFailure, WhyFailed]] = {
 }
 """What the user is told of a draft that failed; a test keeps it total."""
 
-DOINGS: Final[Mapping[JobName, Doing]] = {
-    JobName.DEIDENTIFY: Doing(_is_note_wanted, _deidentify, _give_note_up, 30 * 60_000),
-    JobName.SET_EVENT_STATUS: Doing(_is_note_wanted, _set_event_status, _give_note_up, 60_000),
-    JobName.WRITE_SOAP_NOTE: Doing(_is_draft_wanted, _write_soap_note, _give_draft_up, 10 * 60_000),
+JOB_HANDLERS: Final[Mapping[JobName, JobHandler]] = {
+    JobName.DEIDENTIFY: JobHandler(_is_note_wanted, _deidentify, _give_note_up, 30 * 60_000),
+    JobName.SET_EVENT_STATUS: JobHandler(_is_note_wanted, _set_event_status, _give_note_up, 60_000),
+    JobName.WRITE_SOAP_NOTE: JobHandler(
+        _is_draft_wanted, _write_soap_note, _give_draft_up, 10 * 60_000
+    ),
 }
 """A test keeps this total."""

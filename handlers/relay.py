@@ -14,7 +14,7 @@ from handlers.policies import Job, jobs_for
 from ledger.bookmark import TryLater
 from ledger.database import UNREACHABLE, Datastore
 from ledger.entry import Entry
-from ledger.locks import held_if_free
+from ledger.locks import try_lock
 
 log = logging.getLogger("noteledger.handlers")
 
@@ -58,7 +58,7 @@ class Sweeper:
 
     def sweep(self) -> int:
         """Once; how many jobs were sent again."""
-        with held_if_free(self._datastore, "sweeper") as conn:
+        with try_lock(self._datastore, "sweeper") as conn:
             if conn is None:
                 return 0
             overdue = self._open_jobs.overdue()

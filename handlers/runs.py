@@ -11,11 +11,11 @@ from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 from domain.refusals import Refused
 from domain.work import WhyFailed
-from handlers.jobs import DOINGS, GivenUp, InVain, Workshop
+from handlers.jobs import JOB_HANDLERS, JobContext, PermanentFailure, RetryableFailure
 from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
 from ledger.database import UNREACHABLE, Datastore
-from ledger.locks import held_if_free
+from ledger.locks import try_lock
 
 log = logging.getLogger("noteledger.handlers")
 
@@ -25,20 +25,20 @@ STARTS_MAX: Final = 5
 class Runs:
     """Runs jobs, whoever sent them."""
 
-    def __init__(self, datastore: Datastore, open_jobs: OpenJobs, shop: Workshop) -> None:
+    def __init__(self, datastore: Datastore, open_jobs: OpenJobs, context: JobContext) -> None:
         self._datastore = datastore
         self._open_jobs = open_jobs
-        self._shop = shop
+        self._context = context
 
     def run(self, job: Job) -> None:
         """Do it, unless it is done. Raises what the queue shall try again.
 
         Where another worker is at it, that one finishes; if it dies, its own message comes back.
         """
-        with held_if_free(self._datastore, "job", *job) as conn:
+        with try_lock(self._datastore, "job", *job) as conn:
             if conn is None:
                 return
-            if not DOINGS[job.name].is_wanted(self._shop, job):
+            if not JOB_HANDLERS[job.name].is_wanted(self._context, job):
                 self._open_jobs.close(job)
                 return
             starts = self._open_jobs.start(job)
@@ -49,16 +49,16 @@ class Runs:
 
     def _try(self, job: Job, starts: int) -> None:
         try:
-            DOINGS[job.name].run(self._shop, job)
+            JOB_HANDLERS[job.name].run(self._context, job)
         except (Shutdown, *UNREACHABLE):
             self._open_jobs.take_back_start(job)
             raise
         except TimeLimitExceeded:
             self._give_up(job, WhyFailed.TOOK_TOO_LONG)
-        except GivenUp as given_up:
+        except PermanentFailure as given_up:
             self._give_up(job, given_up.why)
         except Exception as error:
-            why = error.why if isinstance(error, InVain) else WhyFailed.BROKE
+            why = error.why if isinstance(error, RetryableFailure) else WhyFailed.BROKE
             if starts >= STARTS_MAX:
                 log.exception("the job %s was given up", job.name)
                 self._give_up(job, why)
@@ -70,7 +70,7 @@ class Runs:
 
     def _give_up(self, job: Job, why: WhyFailed) -> None:
         try:
-            DOINGS[job.name].give_up(self._shop, job, why)
+            JOB_HANDLERS[job.name].give_up(self._context, job, why)
         except Refused:  # deleted in between: nobody waits for it any more
             log.info("the job %s is not wanted any more", job.name)
         self._open_jobs.close(job)

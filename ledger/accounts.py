@@ -23,7 +23,7 @@ from psycopg.rows import class_row
 from domain.value import THE_CLINIC, Caller, Role, Subject
 from ledger.database import Datastore
 from ledger.keys import Keys
-from ledger.sealing import open_sealed, seal, take_apart
+from ledger.sealing import decrypt_and_verify_commitment, seal, take_apart
 
 FREE_FAILURES: Final = 5
 WAIT_SECONDS_MAX: Final = 900
@@ -174,7 +174,7 @@ class Accounts:
             raise LoginIsUnknown(f"there is no clinic {clinic_id}")
         account_id = uuid4()
         key = self._keys.for_sealing(clinic_id, Subject(THE_CLINIC))
-        sealed = seal(key, _login_place(clinic_id, account_id), b"", name.encode())
+        sealed = seal(key, _login_associated_data(clinic_id, account_id), b"", name.encode())
         digest = self._login_digest(clinic_id, name)
         with self._datastore.get_connection() as conn:
             try:
@@ -199,8 +199,8 @@ class Accounts:
     def _login(self, account: Account) -> str:
         key_id = take_apart(account.login_sealed).key_id
         secret = self._keys.for_opening(account.clinic_id, {key_id})[key_id]
-        place = _login_place(account.clinic_id, account.account_id)
-        return open_sealed(secret, place, account.login_sealed).decode()
+        associated_data = _login_associated_data(account.clinic_id, account.account_id)
+        return decrypt_and_verify_commitment(secret, associated_data, account.login_sealed).decode()
 
     def _login_digest(self, clinic_id: int, name: str) -> bytes:
         secret = self._keys.clinic_secret(clinic_id, "login")
@@ -264,7 +264,7 @@ def _clinic_and_name(login: str) -> tuple[int, str]:
     return _DEFAULT_CLINIC, login
 
 
-def _login_place(clinic_id: int, account_id: UUID) -> bytes:
+def _login_associated_data(clinic_id: int, account_id: UUID) -> bytes:
     return b"noteledger login 1\0" + clinic_id.to_bytes(8, "big") + account_id.bytes
 
 

@@ -32,7 +32,7 @@ from ledger.store import insert_entries, take_positions
 log = logging.getLogger("noteledger.appender")
 
 BATCH_MAX: Final = 256
-COMPANY_SECONDS: Final = 0.002
+BATCH_WAIT_SECONDS: Final = 0.002
 ATTEMPTS_MAX: Final = 8
 RETRY_SECONDS: Final = 0.25
 GIVE_UP_SECONDS: Final = 15.0
@@ -45,7 +45,7 @@ class LostRace(Exception):
     """Another save took this version of the aggregate first; nothing of this one was stored."""
 
 
-class ClaimTaken(Exception):
+class IdempotencyClaimTaken(Exception):
     """The Idempotency-Key was used before; nothing of this save was stored."""
 
 
@@ -68,7 +68,7 @@ class Appender:
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
         self._door = threading.Lock()
         self._is_stopping = False
-        self._last_crowd = 1
+        self._last_batch_size = 1
 
     def start(self) -> None:
         """Take up work."""
@@ -84,7 +84,7 @@ class Appender:
     def append(self, addition: Addition) -> int:
         """The position of the addition's first entry, once it is durable.
 
-        Raises LostRace, ClaimTaken, AppenderIsStoppedError, or the library's PersistenceError
+        Raises LostRace, IdempotencyClaimTaken, AppenderIsStoppedError, or the library's PersistenceError
         where the database cannot be reached.
         """
         waiting = _Waiting(addition, Future())
@@ -96,7 +96,7 @@ class Appender:
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
-            batch = self._with_company(first)
+            batch = self._batch_with(first)
             try:
                 self._append_all(batch)
             except Exception as error:
@@ -104,12 +104,12 @@ class Appender:
                 log.exception("a batch of %d saves failed", len(batch))
                 _refuse(batch, error)
 
-    def _with_company(self, first: _Waiting) -> list[_Waiting]:
+    def _batch_with(self, first: _Waiting) -> list[_Waiting]:
         """All that wait now; and where saves come in a crowd, those who are just about to."""
         batch = [first]
-        deadline = time.monotonic() + COMPANY_SECONDS
+        deadline = time.monotonic() + BATCH_WAIT_SECONDS
         while len(batch) < BATCH_MAX:
-            left = deadline - time.monotonic() if len(batch) < self._last_crowd else 0.0
+            left = deadline - time.monotonic() if len(batch) < self._last_batch_size else 0.0
             try:
                 waiting = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
             except queue.Empty:
@@ -118,7 +118,7 @@ class Appender:
                 self._queue.put(None)
                 break
             batch.append(waiting)
-        self._last_crowd = len(batch)
+        self._last_batch_size = len(batch)
         return batch
 
     def _append_all(self, batch: Sequence[_Waiting]) -> None:
@@ -175,7 +175,7 @@ class Appender:
                 if found and found[1] == waiting.addition.entries[0].state:
                     waiting.answer.set_result(found[0])
                 elif _claim_is_taken(cursor, waiting.addition):
-                    waiting.answer.set_exception(ClaimTaken())
+                    waiting.answer.set_exception(IdempotencyClaimTaken())
                 elif found:
                     waiting.answer.set_exception(LostRace())
                 else:
@@ -210,7 +210,7 @@ def write_additions(
             first,
             [aggregate_id for _, aggregate_id, _ in new],
             [entry.version for _, _, entry in new],
-            [entry.fact.kind for _, _, entry in new],
+            [entry.fact.fact_type for _, _, entry in new],
             [entry.state for _, _, entry in new],
         )
     _insert_claims(cursor, [addition for addition in additions if addition.claim])

@@ -18,7 +18,7 @@ from psycopg.rows import class_row, tuple_row
 from ledger.codec import read_clear
 from ledger.database import UNREACHABLE, Datastore
 from ledger.entry import Entry
-from ledger.locks import held_if_free
+from ledger.locks import try_lock
 
 log = logging.getLogger("noteledger.ledger")
 
@@ -53,7 +53,7 @@ class Follower:
         """Until `stop` is set: lead, or stand by."""
         while not stop.is_set():
             try:
-                with held_if_free(self._datastore, "follower", self._name) as conn:
+                with try_lock(self._datastore, "follower", self._name) as conn:
                     if conn:
                         self._lead(conn, stop)
             except (TryLater, *UNREACHABLE) as late:

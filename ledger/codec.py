@@ -45,10 +45,17 @@ from domain.session import (
 )
 from domain.value import Fact
 from ledger.keys import Keys
-from ledger.sealing import DataKey, clear_part, open_authentic, open_sealed, seal, take_apart
+from ledger.sealing import (
+    DataKey,
+    clear_part,
+    decrypt,
+    decrypt_and_verify_commitment,
+    seal,
+    take_apart,
+)
 
 FACTS: Final[dict[str, type[Fact]]] = {
-    fact.kind: fact
+    fact.fact_type: fact
     for fact in (
         NoteDrafted,
         NoteApproved,
@@ -104,7 +111,7 @@ class KindIsUnknownError(Exception):
 
 
 @dataclass(frozen=True)
-class Happening:
+class StoredFact:
     """A fact on its way into or out of the store, in the form that the library asks for."""
 
     originator_id: UUID
@@ -115,18 +122,20 @@ class Happening:
 _PLACE: Final = Struct(">q16sq").pack
 
 
-def place(clinic_id: int, aggregate_id: UUID, version: int, kind: str) -> bytes:
+def entry_associated_data(clinic_id: int, aggregate_id: UUID, version: int, kind: str) -> bytes:
     """Where an entry's bytes belong; sealed in as associated data."""
     where = _PLACE(clinic_id, aggregate_id.bytes, version)
     return b"noteledger entry 1\0" + where + kind.encode()
 
 
-def seal_fact(key: DataKey, at: bytes, fact: Fact, nonce: bytes | None = None) -> bytes:
+def seal_fact(
+    key: DataKey, associated_data: bytes, fact: Fact, nonce: bytes | None = None
+) -> bytes:
     """The stored bytes of a fact at a `place`."""
     clear = fact.__pydantic_serializer__.to_json(fact, exclude={"words"})
     words = fact.words
     plaintext = words.__pydantic_serializer__.to_json(words) if words else b"null"
-    return seal(key, at, clear, plaintext, nonce)
+    return seal(key, associated_data, clear, plaintext, nonce)
 
 
 def read_clear(kind: str, state: bytes) -> Fact:
@@ -134,9 +143,9 @@ def read_clear(kind: str, state: bytes) -> Fact:
     return _fact(kind, clear_part(state), b"null")
 
 
-def open_fact(secret: bytes, at: bytes, kind: str, state: bytes) -> Fact:
+def open_fact(secret: bytes, associated_data: bytes, kind: str, state: bytes) -> Fact:
     """The fact with its words, for a reader."""
-    return _fact(kind, clear_part(state), open_authentic(secret, at, state))
+    return _fact(kind, clear_part(state), decrypt(secret, associated_data, state))
 
 
 def _fact(kind: str, clear: bytes, words: bytes) -> Fact:
@@ -168,20 +177,24 @@ class FactMapper(Mapper[UUID]):
 
     def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
         """Seal."""
-        assert isinstance(domain_event, Happening)
+        assert isinstance(domain_event, StoredFact)
         aggregate, version = domain_event.originator_id, domain_event.originator_version
         fact = domain_event.fact
-        at = place(self.clinic_id, aggregate, version, fact.kind)
+        associated_data = entry_associated_data(self.clinic_id, aggregate, version, fact.fact_type)
         key = self.keys.for_sealing(self.clinic_id, fact.subject())
-        return StoredEvent(aggregate, version, fact.kind, seal_fact(key, at, fact))
+        return StoredEvent(
+            aggregate, version, fact.fact_type, seal_fact(key, associated_data, fact)
+        )
 
-    def to_domain_event(self, stored_event: StoredEvent) -> Happening:
+    def to_domain_event(self, stored_event: StoredEvent) -> StoredFact:
         """Open, and check the commitment: what is decided next stands on these facts."""
         aggregate, version = stored_event.originator_id, stored_event.originator_version
         assert isinstance(aggregate, UUID)
-        at = place(self.clinic_id, aggregate, version, stored_event.topic)
+        associated_data = entry_associated_data(
+            self.clinic_id, aggregate, version, stored_event.topic
+        )
         key_id = take_apart(stored_event.state).key_id
         secret = self.keys.for_opening(self.clinic_id, {key_id})[key_id]
-        words = open_sealed(secret, at, stored_event.state)
+        words = decrypt_and_verify_commitment(secret, associated_data, stored_event.state)
         fact = _fact(stored_event.topic, clear_part(stored_event.state), words)
-        return Happening(aggregate, version, fact)
+        return StoredFact(aggregate, version, fact)

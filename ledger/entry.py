@@ -24,7 +24,7 @@ class NewEntry(NamedTuple):
     state: bytes
 
 
-class Claim(NamedTuple):
+class IdempotencyClaim(NamedTuple):
     """An Idempotency-Key as one caller used it: digests only, made with a key of the clinic's."""
 
     user_id: int
@@ -46,4 +46,4 @@ class Addition(NamedTuple):
     aggregate_id: UUID
     entries: tuple[NewEntry, ...]
     attachments: tuple[Attachment, ...] = ()
-    claim: Claim | None = None
+    claim: IdempotencyClaim | None = None

@@ -32,11 +32,11 @@ _NONCE_BYTES: Final = 12
 class KeyEncryption(Protocol):
     """The port to whatever keeps the key-encryption key: a file, AWS KMS, Vault transit."""
 
-    def wrap(self, secret: bytes, place: bytes) -> bytes:
+    def wrap(self, secret: bytes, associated_data: bytes) -> bytes:
         """The secret, encrypted and bound to its place."""
         ...
 
-    def unwrap(self, wrapped: bytes, place: bytes) -> bytes:
+    def unwrap(self, wrapped: bytes, associated_data: bytes) -> bytes:
         """The inverse. Raises KeyDoesNotUnwrapError."""
         ...
 
@@ -89,17 +89,17 @@ class LocalKeyFile:
                 beside.unlink()
         return cls(path)
 
-    def wrap(self, secret: bytes, place: bytes) -> bytes:
+    def wrap(self, secret: bytes, associated_data: bytes) -> bytes:
         """Layout: 16 bytes name of the key, 12 bytes nonce, AES-256-GCM ciphertext and tag."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = AESGCM(self._keys[self._current]).encrypt(nonce, secret, place)
+        sealed = AESGCM(self._keys[self._current]).encrypt(nonce, secret, associated_data)
         return bytes.fromhex(self._current) + nonce + sealed
 
-    def unwrap(self, wrapped: bytes, place: bytes) -> bytes:
+    def unwrap(self, wrapped: bytes, associated_data: bytes) -> bytes:
         """The inverse of `wrap`."""
         name, nonce, sealed = wrapped[:16].hex(), wrapped[16:28], wrapped[28:]
         try:
-            return AESGCM(self._keys[name]).decrypt(nonce, sealed, place)
+            return AESGCM(self._keys[name]).decrypt(nonce, sealed, associated_data)
         except (InvalidTag, KeyError, ValueError):  # ValueError: less than a nonce
             raise KeyDoesNotUnwrapError(KeyDoesNotUnwrapError.__doc__) from None
 
@@ -171,7 +171,7 @@ class Keys:
             raise KeyIsRefusedError(KeyIsRefusedError.__doc__)
         secrets = {
             row.key_id: self._port.unwrap(
-                row.wrapped, _place(clinic_id, row.person_id, row.scope, row.key_id)
+                row.wrapped, _associated_data(clinic_id, row.person_id, row.scope, row.key_id)
             )
             for row in rows
         }
@@ -187,8 +187,8 @@ class Keys:
         key_id = self._key_id(clinic_id, subject)
         if key_id is None:
             fresh = uuid4()
-            place = _place(clinic_id, subject.person_id, subject.scope, fresh)
-            wrapped = self._port.wrap(os.urandom(_SECRET_BYTES), place)
+            associated_data = _associated_data(clinic_id, subject.person_id, subject.scope, fresh)
+            wrapped = self._port.wrap(os.urandom(_SECRET_BYTES), associated_data)
             with self._datastore.get_connection() as conn:
                 conn.execute(
                     "INSERT INTO ledger.data_keys (clinic_id, key_id, person_id, scope, wrapped)"
@@ -213,5 +213,5 @@ class Keys:
         return row[0] if row else None
 
 
-def _place(clinic_id: int, person_id: int, scope: str, key_id: UUID) -> bytes:
+def _associated_data(clinic_id: int, person_id: int, scope: str, key_id: UUID) -> bytes:
     return f"noteledger data key 1\0{clinic_id}\0{person_id}\0{scope}\0{key_id}".encode()

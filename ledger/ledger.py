@@ -21,14 +21,14 @@ from domain import (
 from domain.note import CreateNote
 from domain.refusals import AttachmentIsUnknown, IdempotencyKeyWasUsed, SomebodyWasFaster
 from domain.value import Fact, Kind, Subject, aggregate_id, kind_and_number
-from ledger.appender import Appender, ClaimTaken, LostRace
-from ledger.codec import FactMapper, Happening, open_fact, place, read_clear
+from ledger.appender import Appender, IdempotencyClaimTaken, LostRace
+from ledger.codec import FactMapper, StoredFact, entry_associated_data, open_fact, read_clear
 from ledger.database import Datastore
-from ledger.entry import Addition, Attachment, Claim, NewEntry
+from ledger.entry import Addition, Attachment, IdempotencyClaim, NewEntry
 from ledger.ids import Ids
 from ledger.keys import Keys
-from ledger.locks import held_if_free
-from ledger.sealing import digest, key_id_bytes, open_sealed, seal, take_apart
+from ledger.locks import try_lock
+from ledger.sealing import decrypt_and_verify_commitment, digest, key_id_bytes, seal, take_apart
 from ledger.store import Recorder
 
 DECISIONS_MAX: Final = 50
@@ -89,7 +89,7 @@ class Ledger:
         number: int,
         command: Any,
         attachments: Sequence[Attachment] = (),
-        claim: Claim | None = None,
+        claim: IdempotencyClaim | None = None,
     ) -> Recorded:
         """Decide the command and append its facts, deciding again as often as a race is lost.
 
@@ -107,7 +107,7 @@ class Ledger:
             addition = self._addition(clinic_id, aggregate, state, facts, attachments, claim)
             try:
                 position = self._appender.append(addition)
-            except (LostRace, ClaimTaken):
+            except (LostRace, IdempotencyClaimTaken):
                 state = self.state(clinic_id, kind, number)
                 continue
             for fact in facts:
@@ -118,9 +118,9 @@ class Ledger:
     def state(self, clinic_id: int, kind: Kind, number: int) -> Any:
         """The aggregate as its facts tell it, None where it has none."""
         state, evolve = None, LIVES[kind].evolve
-        for happening in self._store(clinic_id).get(aggregate_id(kind, number)):
-            assert isinstance(happening, Happening)
-            state = evolve(state, happening.fact)
+        for stored in self._store(clinic_id).get(aggregate_id(kind, number)):
+            assert isinstance(stored, StoredFact)
+            state = evolve(state, stored.fact)
         return state
 
     def position(self, clinic_id: int, kind: Kind, number: int, version: int) -> int:
@@ -163,7 +163,7 @@ class Ledger:
         return [
             open_fact(
                 secrets[named[key_id]],
-                place(clinic_id, entry.aggregate_id, entry.version, entry.kind),
+                entry_associated_data(clinic_id, entry.aggregate_id, entry.version, entry.kind),
                 entry.kind,
                 entry.state,
             )
@@ -173,7 +173,7 @@ class Ledger:
     def seal_file(self, clinic_id: int, subject: Subject, content: bytes) -> Attachment:
         """A file's bytes, sealed for the person that it is about."""
         key = self._keys.for_sealing(clinic_id, subject)
-        sealed = seal(key, _file_place(clinic_id), b"", content)
+        sealed = seal(key, _file_associated_data(clinic_id), b"", content)
         return Attachment(digest(sealed), sealed)
 
     def open_file(self, clinic_id: int, file_digest: str) -> bytes:
@@ -191,12 +191,12 @@ class Ledger:
             raise AttachmentIsUnknown
         key_id = take_apart(row[0]).key_id
         secret = self._keys.for_opening(clinic_id, {key_id})[key_id]
-        return open_sealed(secret, _file_place(clinic_id), row[0])
+        return decrypt_and_verify_commitment(secret, _file_associated_data(clinic_id), row[0])
 
     @contextmanager
-    def alone(self, clinic_id: int, *what: object) -> Iterator[bool]:
+    def try_lock(self, clinic_id: int, *what: object) -> Iterator[bool]:
         """Whether nobody else is in this block for the same thing, in any process."""
-        with held_if_free(self._datastore, "alone", clinic_id, *what) as conn:
+        with try_lock(self._datastore, "alone", clinic_id, *what) as conn:
             yield conn is not None
 
     def _store(self, clinic_id: int) -> EventStore[UUID]:
@@ -216,13 +216,13 @@ class Ledger:
         state: Any,
         facts: Sequence[Fact],
         attachments: Sequence[Attachment],
-        claim: Claim | None,
+        claim: IdempotencyClaim | None,
     ) -> Addition:
         before = state.version if state else 0
         mapper = self._store(clinic_id).mapper
         entries = tuple(
             NewEntry(
-                version, fact, mapper.to_stored_event(Happening(aggregate, version, fact)).state
+                version, fact, mapper.to_stored_event(StoredFact(aggregate, version, fact)).state
             )
             for version, fact in enumerate(facts, before + 1)
         )
@@ -230,7 +230,7 @@ class Ledger:
         kept = tuple(attachment for attachment in attachments if attachment.digest in named)
         return Addition(clinic_id, aggregate, entries, kept, claim)
 
-    def _claimed(self, clinic_id: int, claim: Claim) -> Recorded | None:
+    def _claimed(self, clinic_id: int, claim: IdempotencyClaim) -> Recorded | None:
         """What the caller's Idempotency-Key made before, if it was used."""
         with self._datastore.get_connection() as conn:
             row = (
@@ -250,5 +250,5 @@ class Ledger:
         return Recorded(number, self.state(clinic_id, kind, number), None)
 
 
-def _file_place(clinic_id: int) -> bytes:
+def _file_associated_data(clinic_id: int) -> bytes:
     return b"noteledger file 1\0" + clinic_id.to_bytes(8, "big")

@@ -17,7 +17,7 @@ from ledger.database import Datastore
 
 
 @contextmanager
-def held_if_free(datastore: Datastore, *name: object) -> Iterator[Connection[Any] | None]:
+def try_lock(datastore: Datastore, *name: object) -> Iterator[Connection[Any] | None]:
     """The connection that holds the lock in the block; None where somebody else has it.
 
     Nobody waits for a lock: those who wait would hold connections that the holder may need.

@@ -58,15 +58,15 @@ class Sealed(NamedTuple):
 
 
 def seal(
-    key: DataKey, place: bytes, clear: bytes, plaintext: bytes, nonce: bytes | None = None
+    key: DataKey, associated_data: bytes, clear: bytes, plaintext: bytes, nonce: bytes | None = None
 ) -> bytes:
     """The stored bytes for `plaintext` at `place`. A nonce is given only to freeze bytes in a test."""
     nonce = nonce or os.urandom(NONCE_BYTES)
-    commitment = _hmac(_opening(key.secret, place, nonce), plaintext)
+    commitment = _hmac(_commitment_key(key.secret, associated_data, nonce), plaintext)
     length = len(clear).to_bytes(4, "big")
     head = b"".join((_FORMAT_BYTE, key.key_id.bytes, nonce, commitment, length, clear))
-    cipher = AESGCM(_encryption_key(key.secret, place, nonce))
-    return head + cipher.encrypt(nonce, plaintext, place + head)
+    cipher = AESGCM(_encryption_key(key.secret, associated_data, nonce))
+    return head + cipher.encrypt(nonce, plaintext, associated_data + head)
 
 
 def take_apart(stored: bytes) -> Sealed:
@@ -87,7 +87,7 @@ def clear_part(stored: bytes) -> bytes:
     return stored[_CLEAR : _CLEAR + int.from_bytes(stored[_CLEAR_LENGTH], "big")]
 
 
-def open_authentic(secret: bytes, place: bytes, stored: bytes) -> bytes:
+def decrypt(secret: bytes, associated_data: bytes, stored: bytes) -> bytes:
     """The plaintext, checked against the tag; for readers. Raises SealBrokenError.
 
     The tag covers the commitment as well, so nobody without the key can have parted the two;
@@ -97,17 +97,19 @@ def open_authentic(secret: bytes, place: bytes, stored: bytes) -> bytes:
         raise SealBrokenError("unknown format of stored bytes")
     end = _CLEAR + int.from_bytes(stored[_CLEAR_LENGTH], "big")
     nonce = stored[_NONCE]
-    cipher = AESGCM(_encryption_key(secret, place, nonce))
+    cipher = AESGCM(_encryption_key(secret, associated_data, nonce))
     try:
-        return cipher.decrypt(nonce, stored[end:], place + stored[:end])
+        return cipher.decrypt(nonce, stored[end:], associated_data + stored[:end])
     except InvalidTag:
         raise SealBrokenError("stored bytes do not open with their key at this place") from None
 
 
-def open_sealed(secret: bytes, place: bytes, stored: bytes) -> bytes:
+def decrypt_and_verify_commitment(secret: bytes, associated_data: bytes, stored: bytes) -> bytes:
     """The plaintext, checked against tag and commitment. Raises SealBrokenError."""
-    plaintext = open_authentic(secret, place, stored)
-    if not commits_to(stored[_COMMITMENT], opening_of(secret, place, stored), plaintext):
+    plaintext = decrypt(secret, associated_data, stored)
+    if not commits_to(
+        stored[_COMMITMENT], commitment_key(secret, associated_data, stored), plaintext
+    ):
         raise SealBrokenError("stored bytes open to another text than they commit to")
     return plaintext
 
@@ -117,9 +119,9 @@ def commits_to(commitment: bytes, opening: bytes, plaintext: bytes) -> bool:
     return hmac.compare_digest(commitment, _hmac(opening, plaintext))
 
 
-def opening_of(secret: bytes, place: bytes, stored: bytes) -> bytes:
+def commitment_key(secret: bytes, associated_data: bytes, stored: bytes) -> bytes:
     """The 32 bytes that, disclosed with the plaintext, let anyone check the commitment."""
-    return _opening(secret, place, stored[_NONCE])
+    return _commitment_key(secret, associated_data, stored[_NONCE])
 
 
 def digest(stored: bytes) -> str:
@@ -127,12 +129,12 @@ def digest(stored: bytes) -> str:
     return sha256(stored).hexdigest()
 
 
-def _encryption_key(secret: bytes, place: bytes, nonce: bytes) -> bytes:
-    return _hmac(secret, b"noteledger seal 1\0" + nonce + place)
+def _encryption_key(secret: bytes, associated_data: bytes, nonce: bytes) -> bytes:
+    return _hmac(secret, b"noteledger seal 1\0" + nonce + associated_data)
 
 
-def _opening(secret: bytes, place: bytes, nonce: bytes) -> bytes:
-    return _hmac(secret, b"noteledger opening 1\0" + nonce + place)
+def _commitment_key(secret: bytes, associated_data: bytes, nonce: bytes) -> bytes:
+    return _hmac(secret, b"noteledger opening 1\0" + nonce + associated_data)
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:

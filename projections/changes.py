@@ -85,7 +85,7 @@ _WHAT: Final[dict[type[Fact], What]] = {
 
 def _names(*facts: type[Fact]) -> list[str]:
     """Stored names without their shapes' versions: entries of all shapes are read."""
-    return [fact.kind.partition("/")[0] for fact in facts]
+    return [fact.fact_type.partition("/")[0] for fact in facts]
 
 
 _RELATIONSHIPS: Final = _names(RelationshipBegan, RelationshipEnded)

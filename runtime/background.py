@@ -16,7 +16,7 @@ from domain.value import Kind
 from domain.work import JobName
 from handlers import deidentify
 from handlers.deidentify import Names
-from handlers.jobs import DOINGS, Workshop
+from handlers.jobs import JOB_HANDLERS, JobContext
 from handlers.metrics import JobMetrics, QueueMetrics
 from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
@@ -49,7 +49,7 @@ class Background:
 @contextmanager
 def opened(system: System, broker_url: str | None) -> Iterator[Background]:
     """The queue of the broker at `broker_url`, or in memory; its figures are in the metrics."""
-    registry = system.parts.metrics
+    registry = system.services.metrics
     with closing(open_queue(broker_url, JobMetrics(registry))) as queue:
         open_jobs = OpenJobs(system.datastore)
         registry.register(QueueMetrics(queue, open_jobs.oldest_seconds))
@@ -83,24 +83,24 @@ def following(system: System, background: Background) -> Iterator[None]:
 @contextmanager
 def working(settings: Settings, system: System, background: Background) -> Iterator[None]:
     """Jobs are done in the block."""
-    runs = Runs(system.datastore, background.open_jobs, workshop(settings, system))
+    runs = Runs(system.datastore, background.open_jobs, job_context(settings, system))
 
     def run(name: str, clinic_id: int, kind: str, number: int, version: int) -> None:
         runs.run(Job(clinic_id, JobName(name), Kind(kind), number, version))
 
-    for name, doing in DOINGS.items():
+    for name, handler in JOB_HANDLERS.items():
         declare(
             background.queue,
             name,
             partial(run, name),
-            time_limit_ms=doing.time_limit_ms,
+            time_limit_ms=handler.time_limit_ms,
             retries_max=STARTS_MAX,
         )
     with running_worker(background.queue, settings.worker_threads):
         yield
 
 
-def workshop(settings: Settings, system: System) -> Workshop:
+def job_context(settings: Settings, system: System) -> JobContext:
     """What the jobs work with. The models are loaded when the first job needs them."""
     ledger = system.workers_ledger
     people = People(system.datastore, ledger)
@@ -114,13 +114,13 @@ def workshop(settings: Settings, system: System) -> Workshop:
             others=around.others,
         )
 
-    return Workshop(
+    return JobContext(
         ledger=ledger,
         deidentifier=deidentifier,
         names=names,
         sources=DraftSources(system.datastore),
         draft=drafting(settings, deidentifier),
-        clock=system.parts.clock,
+        clock=system.services.clock,
     )
 
 

@@ -219,7 +219,7 @@ def add_clinic(state: State = None) -> None:
         require_ready(address.app_url)
         with wiring.build(settings, address.app_url) as system:
             number = owner.add_clinic(address.owner_url)
-            seed_record_types(system.parts.ledger, number, system.parts.clock())
+            seed_record_types(system.services.ledger, number, system.services.clock())
     typer.echo(f"Clinic {number} is open; its log-ins are {number}/NAME.")
 
 
@@ -251,7 +251,7 @@ def import_directory(
     lines = directory_csv.read(file)
     with attached_system(load_settings(state=state)) as system:
         log_ins.require_clinic(system, clinic)
-        work = (system.parts.ledger, clinic, lines, system.parts.clock())
+        work = (system.services.ledger, clinic, lines, system.services.clock())
         with bar("checked", len(lines)) as progress:
             directory_import.check(*work, progress)
         with bar("recorded", len(lines)) as progress:

@@ -65,21 +65,21 @@ def add_user(system: System, asked: LogIn, password: str) -> int:
     if not PASSWORD_CHARS_MIN <= len(password) <= PASSWORD_CHARS_MAX:
         raise PasswordIsTooShort
     user_id = _person(system, asked)
-    system.parts.accounts.add_user(asked.login, asked.role, user_id, password)
+    system.services.accounts.add_user(asked.login, asked.role, user_id, password)
     return user_id
 
 
 def add_token(system: System, asked: LogIn) -> tuple[int, str]:
     """A program's log-in; the user's id, and the Basic password, which nobody can show again."""
     user_id = _person(system, asked)
-    return user_id, system.parts.accounts.add_token(asked.login, asked.role, user_id)
+    return user_id, system.services.accounts.add_token(asked.login, asked.role, user_id)
 
 
 def disable(system: System, login: str) -> None:
     """Shut a log-in out. Raises LoginIsWrong, ClinicIsUnknown, LoginIsUnknown."""
     clinic_id, _ = _clinic_and_name(login)
     require_clinic(system, clinic_id)
-    system.parts.accounts.disable(login, system.parts.clock())
+    system.services.accounts.disable(login, system.services.clock())
 
 
 def clinics(system: System) -> list[int]:
@@ -100,7 +100,7 @@ def list_log_ins(system: System) -> list[tuple[str, str, str, str, str]]:
             f"disabled {account.disabled_at:%Y-%m-%d}" if account.disabled_at else "active",
         )
         for clinic_id in clinics(system)
-        for login, account in system.parts.accounts.all(clinic_id)
+        for login, account in system.services.accounts.all(clinic_id)
     ]
 
 
@@ -113,7 +113,7 @@ def require_clinic(system: System, clinic_id: int) -> None:
 def _person(system: System, asked: LogIn) -> int:
     """The id of the person who logs in, registered under the log-in name where there is none."""
     require_clinic(system, asked.clinic_id)
-    accounts, ledger = system.parts.accounts, system.parts.ledger
+    accounts, ledger = system.services.accounts, system.services.ledger
     if asked.name.casefold() in {login.casefold() for login, _ in accounts.all(asked.clinic_id)}:
         raise LoginIsTaken
     user_id = asked.user_id or accounts.next_user_id()
@@ -124,7 +124,7 @@ def _person(system: System, asked: LogIn) -> int:
     if person is None:
         command = PutPerson(
             by=OPERATOR,
-            at=system.parts.clock(),
+            at=system.services.clock(),
             user_id=user_id,
             role=asked.role,
             full_name=asked.name,

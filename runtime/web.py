@@ -57,7 +57,7 @@ def serve(settings: Settings, say: Say) -> None:
             owner.lay(address.owner_url, lambda _: None)
         require_ready(address.app_url)
         with wiring.build(settings, address.app_url) as system:
-            system.parts.documents.try_soon()
+            system.services.documents.try_soon()
             _seed(settings, system)
             with closing(_listen(settings)) as listener:
                 _say_where(settings, system, listener, say)
@@ -92,7 +92,7 @@ def _watching(settings: Settings, system: System) -> Iterator[None]:
         misses = 0
         while misses < MISSES_MAX and not ended.wait(WATCH_SECONDS):
             try:
-                system.parts.is_ready()
+                system.services.is_ready()
                 misses = 0
             except Exception:  # whatever the reason, it does not answer
                 misses += 1
@@ -121,11 +121,11 @@ def _settle_memory() -> None:
 
 
 def _seed(settings: Settings, system: System) -> None:
-    parts, at = system.parts, system.parts.clock()
+    services, at = system.services, system.services.clock()
     for clinic_id in clinics_to_seed(system.datastore):
-        seed_record_types(parts.ledger, clinic_id, at)
-    if settings.is_demo and demo.may_seed_demo(system.datastore, parts.ledger):
-        demo.seed_demo(parts.ledger, parts.accounts, at)
+        seed_record_types(services.ledger, clinic_id, at)
+    if settings.is_demo and demo.may_seed_demo(system.datastore, services.ledger):
+        demo.seed_demo(services.ledger, services.accounts, at)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -166,7 +166,7 @@ def _say_where(settings: Settings, system: System, listener: socket.socket, say:
         say(f"The database and its keys are kept in {settings.state.resolve()}")
     else:
         say(f"The keys are kept in {settings.key_path.resolve()}")
-    if logins := demo.demo_logins(system.parts.accounts):
+    if logins := demo.demo_logins(system.services.accounts):
         say(f"Demo log-ins, all with the password {demo.PASSWORD}: {', '.join(logins)}")
 
 
@@ -177,7 +177,7 @@ def _answer(system: System, listener: socket.socket) -> None:
         return server.should_exit
 
     config = uvicorn.Config(
-        create_app(system.parts, is_ending),
+        create_app(system.services, is_ending),
         loop="uvloop",
         http="httptools",
         ws="none",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from api.parts import Limits, Parts, StreamLimits
+from api.services import Limits, Services, StreamLimits
 from domain.value import Caller, KeyScope
 from handlers.documents import DocumentLimits, Documents, find_tesseract
 from ledger import schema
@@ -40,13 +40,13 @@ from runtime.told import ToldError
 
 @dataclass(frozen=True)
 class System:
-    """What runs: the parts that serve requests, and the database behind them.
+    """What runs: the services that serve requests, and the database behind them.
 
     `workers_ledger` is the same ledger by keys that open no psychotherapy note.
     """
 
     datastore: Datastore
-    parts: Parts
+    services: Services
     workers_ledger: Ledger
 
 
@@ -167,7 +167,7 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
         browser_sessions.forget_expired(_now(), timedelta(days=settings.idempotency_days))
         yield System(
             datastore,
-            Parts(
+            Services(
                 ledger=ledger,
                 keys=keys,
                 accounts=Accounts(datastore, keys),

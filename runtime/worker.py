@@ -31,7 +31,7 @@ def work(settings: Settings, metrics_port: int | None, say: Say) -> None:
     """Do jobs until a signal ends it. `metrics_port` of the loopback address tells their figures."""
     with _opened(settings) as (system, queue), background.working(settings, system, queue):
         if metrics_port is not None:
-            start_http_server(metrics_port, "127.0.0.1", system.parts.metrics)
+            start_http_server(metrics_port, "127.0.0.1", system.services.metrics)
         say(f"noteledger works on jobs with {settings.worker_threads} threads")
         _wait_for_the_end()
 

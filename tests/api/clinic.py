@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from api.app import create_app
-from api.parts import Parts
+from api.services import Services
 from domain.value import PSYCHOTHERAPY, By, Kind, Role
 from ledger.accounts import Accounts
 from ledger.ledger import Ledger
@@ -213,7 +213,7 @@ class Clinic:
     """The application, one of the clinics that it serves, and who may come in there."""
 
     number: int
-    parts: Parts
+    services: Services
     app: ASGIApp
     http: TestClient
     owner: psycopg.Connection[TupleRow]
@@ -280,12 +280,12 @@ class Clinic:
         return tuple(map(int, row))
 
     @contextmanager
-    def like(self, **parts: Any) -> Iterator["Clinic"]:
-        """The same clinic by another application, some of whose parts are different."""
-        changed = replace(self.parts, **parts)
+    def like(self, **services: Any) -> Iterator["Clinic"]:
+        """The same clinic by another application, some of whose services are different."""
+        changed = replace(self.services, **services)
         app = create_app(changed)
         with TestClient(app) as http:
-            yield replace(self, parts=changed, app=app, http=http)
+            yield replace(self, services=changed, app=app, http=http)
 
 
 def seed(database: Database, state: Path) -> Tokens:
@@ -294,24 +294,24 @@ def seed(database: Database, state: Path) -> Tokens:
         owner_of(database.owner_url) as owner,
         wiring.build(settings(state), database.app_url) as system,
     ):
-        tokens = add_clinic(owner, system.parts, CLINIC)
+        tokens = add_clinic(owner, system.services, CLINIC)
         _open_ledger(owner, ELSEWHERE)
-        _enter_elsewhere(system.parts.ledger)
-        return tokens | _add_accounts(system.parts.accounts, ELSEWHERE, {EVA: "eva"})
+        _enter_elsewhere(system.services.ledger)
+        return tokens | _add_accounts(system.services.accounts, ELSEWHERE, {EVA: "eva"})
 
 
-def add_clinic(owner: psycopg.Connection[TupleRow], parts: Parts, number: int) -> Tokens:
+def add_clinic(owner: psycopg.Connection[TupleRow], services: Services, number: int) -> Tokens:
     """One more clinic with the same people; clinics share a database and know nothing of each other."""
     _open_ledger(owner, number)
-    samples.enter_directory(parts.ledger, number)
-    record = partial(parts.ledger.record, number)
+    samples.enter_directory(services.ledger, number)
+    record = partial(services.ledger.record, number)
     record(Kind.PERSON, COLIN.user_id, samples.put_person(COLIN, "Colin Claessen"))
     treats = samples.put_relationship(COLIN_TREATS_CLARA, COLIN, CLARA)
     record(Kind.RELATIONSHIP, COLIN_TREATS_CLARA, treats)
     for is_active in (True, False):
         retired = samples.put_record_type(RETIRED, "Telegram", is_active=is_active)
         record(Kind.RECORD_TYPE, RETIRED, retired)
-    return _add_accounts(parts.accounts, number, LOGINS)
+    return _add_accounts(services.accounts, number, LOGINS)
 
 
 def _open_ledger(owner: psycopg.Connection[TupleRow], number: int) -> None:
@@ -358,7 +358,7 @@ def opened(
     """The application as one process serves it; two of them on one database are two processes."""
     with ExitStack() as stack:
         system = stack.enter_context(wiring.build(settings(state), database.app_url))
-        app = create_app(system.parts)
+        app = create_app(system.services)
         http = stack.enter_context(TestClient(app))
         owner = stack.enter_context(owner_of(database.owner_url))
-        yield Clinic(number, system.parts, app, http, owner, tokens)
+        yield Clinic(number, system.services, app, http, owner, tokens)

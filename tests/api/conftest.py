@@ -53,7 +53,7 @@ def shared_clinic(seeded: Seeded) -> Iterator[Clinic]:
 def clinic(shared_clinic: Clinic) -> Clinic:
     """A clinic of the test's own, in which nothing is written yet."""
     number = next(_NUMBERS)
-    tokens = shared_clinic.tokens | add_clinic(shared_clinic.owner, shared_clinic.parts, number)
+    tokens = shared_clinic.tokens | add_clinic(shared_clinic.owner, shared_clinic.services, number)
     return replace(shared_clinic, number=number, tokens=tokens)
 
 

@@ -121,7 +121,7 @@ class Aim:
         )
         failed = GiveUp(job=JobName.SET_EVENT_STATUS, why=WhyFailed.BROKE, **of)
         for command in (done, failed):
-            self._clinic.parts.ledger.record(self._clinic.number, kind, note_id, command)
+            self._clinic.services.ledger.record(self._clinic.number, kind, note_id, command)
 
     def _generation(self) -> int:
         """A draft that nobody works on any more, so that it can be asked for again."""

@@ -127,7 +127,9 @@ def served(clinic: Clinic, **limits: Any) -> Iterator[Served]:
         "poll_seconds_max": 0.02,
     }
     quick |= limits
-    parts = replace(clinic.parts, stream_limits=replace(clinic.parts.stream_limits, **quick))
+    services = replace(
+        clinic.services, stream_limits=replace(clinic.services.stream_limits, **quick)
+    )
 
     def is_ending() -> bool:
         return server.should_exit
@@ -136,7 +138,7 @@ def served(clinic: Clinic, **limits: Any) -> Iterator[Served]:
         server.should_exit = True
 
     config = uvicorn.Config(
-        create_app(parts, is_ending),
+        create_app(services, is_ending),
         http="httptools",
         ws="none",
         log_config=None,

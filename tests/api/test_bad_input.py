@@ -339,7 +339,7 @@ def test_numbers_are_finite(unchanged: Clinic, number: str) -> None:
 
 
 def test_a_text_of_exactly_the_limit_is_saved(clinic: Clinic) -> None:
-    limit = clinic.parts.limits.text_bytes_max
+    limit = clinic.services.limits.text_bytes_max
     clinic.alma.save_note("ö" * (limit // 2))
     assert_refused(clinic.alma.post_form(note("ö" * (limit // 2) + "x")), 422, "data")
 
@@ -689,7 +689,7 @@ def test_the_form_is_utf8_whatever_it_claims(clinic: Clinic, charset: str) -> No
 def small(unchanged: Clinic) -> Iterator[Clinic]:
     """The clinic, with little room."""
     limits = replace(
-        unchanged.parts.limits, text_bytes_max=1_000, file_bytes_max=1_000, files_max=2
+        unchanged.services.limits, text_bytes_max=1_000, file_bytes_max=1_000, files_max=2
     )
     with unchanged.like(limits=limits) as small:
         yield small

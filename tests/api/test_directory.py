@@ -272,5 +272,5 @@ def test_a_retired_type_takes_no_new_note_and_keeps_its_old_ones(
 def test_what_the_directory_keeps_is_kept_as_facts(clinic: Clinic) -> None:
     clinic.adam.put("/directory/clients/72/", {"full_name": "Hanna Haas"})
     clinic.adam.put("/directory/clients/72/", {"full_name": "Hanna Haan"})
-    person = clinic.parts.ledger.state(clinic.number, Kind.PERSON, 72)
+    person = clinic.services.ledger.state(clinic.number, Kind.PERSON, 72)
     assert person.version == 2

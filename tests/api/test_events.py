@@ -79,7 +79,7 @@ def at(clinic: Clinic) -> int:
 def _work_on_a_note(clinic: Clinic, note_id: int) -> list[Gist]:
     """Given up, asked for again, de-identified."""
     who: dict[str, Any] = {"by": THE_WORKER, "at": NOON, "note_id": note_id}
-    record = partial(clinic.parts.ledger.record, clinic.number, Kind.NOTE, note_id)
+    record = partial(clinic.services.ledger.record, clinic.number, Kind.NOTE, note_id)
     failed: dict[str, Any] = {
         "of_version": 1,
         "job": JobName.DEIDENTIFY,
@@ -98,7 +98,7 @@ def _work_on_a_note(clinic: Clinic, note_id: int) -> list[Gist]:
 
 def _work_on_a_session(clinic: Clinic, note_id: int) -> list[Gist]:
     """A transcript, which nobody is told of, and two statuses, by the work and by somebody."""
-    record = partial(clinic.parts.ledger.record, clinic.number, Kind.SESSION, SESSION)
+    record = partial(clinic.services.ledger.record, clinic.number, Kind.SESSION, SESSION)
     record(PutTranscript(by=ALMA, at=NOON, session_id=SESSION, text=CANARY))
     saved = NoteVersionRef(kind=Kind.NOTE, note_id=note_id, version=1)
     advanced: dict[str, Any] = {
@@ -117,7 +117,7 @@ def _work_on_a_session(clinic: Clinic, note_id: int) -> list[Gist]:
 def _work_on_a_generation(clinic: Clinic) -> list[Gist]:
     """Requested, started, failed; again, and cancelled; again, and finished with SOAP note 7."""
     number = next(_NUMBERS)
-    record = partial(clinic.parts.ledger.record, clinic.number, Kind.GENERATION, number)
+    record = partial(clinic.services.ledger.record, clinic.number, Kind.GENERATION, number)
     by_alma: dict[str, Any] = {"by": ALMA, "at": NOON}
     work: dict[str, Any] = {"by": THE_WORKER, "at": NOON}
     record(
@@ -268,7 +268,7 @@ def test_who_may_listen(clinic: Clinic, service: Served, who: str, status: int) 
 
 def test_a_client_may_not(clinic: Clinic) -> None:
     anonymous = Caller(clinic.number, CLARA.user_id, Role.CLIENT)
-    with served(replace(clinic, parts=replace(clinic.parts, anonymous=anonymous))) as service:
+    with served(replace(clinic, services=replace(clinic.services, anonymous=anonymous))) as service:
         assert service.status(clinic.nobody) == 403
 
 
@@ -353,8 +353,8 @@ def test_cut_again_and_again_while_notes_are_saved(
     clinic: Clinic, service: Served, at: int
 ) -> None:
     def save(_: int) -> int:
-        command = create(note_id=(note_id := clinic.parts.ledger.ids.next(Kind.NOTE)))
-        clinic.parts.ledger.record(clinic.number, Kind.NOTE, note_id, command)
+        command = create(note_id=(note_id := clinic.services.ledger.ids.next(Kind.NOTE)))
+        clinic.services.ledger.record(clinic.number, Kind.NOTE, note_id, command)
         return note_id
 
     heard: list[Told] = []
@@ -371,7 +371,7 @@ def test_cut_again_and_again_while_notes_are_saved(
 
 def test_from_far_back(clinic: Clinic, at: int) -> None:
     """Beyond what is kept, and over more than a page."""
-    record, ids = clinic.parts.ledger.record, clinic.parts.ledger.ids
+    record, ids = clinic.services.ledger.record, clinic.services.ledger.ids
     notes = [create(note_id=ids.next(Kind.NOTE)) for _ in range(PAGE_ENTRIES + 20)]
     with served(clinic, changes_kept=3) as service, service.listening(clinic.alma) as stream:
         for command in notes[:10]:
@@ -415,7 +415,7 @@ def test_it_ends_after_a_while_and_goes_on_where_it_was(clinic: Clinic, at: int)
 def _log_in(clinic: Clinic, service: Served) -> tuple[str, dict[str, str]]:
     """A login name, and the header that a browser sends after it was used."""
     login = f"{clinic.number}/alma.arends"
-    clinic.parts.accounts.add_user(login, Role.THERAPIST, ALMA.user_id, PASSWORD)
+    clinic.services.accounts.add_user(login, Role.THERAPIST, ALMA.user_id, PASSWORD)
     with service.client() as http:
         answer = http.post("/auth/login/", json={"login": login, "password": PASSWORD})
         return login, {"Cookie": f"noteledger_session={answer.cookies['noteledger_session']}"}
@@ -438,14 +438,14 @@ def test_it_ends_with_the_account(clinic: Clinic) -> None:
         login, cookie = _log_in(clinic, service)
         with service.listening(clinic.nobody, headers=cookie) as stream:
             next(stream.lines)
-            clinic.parts.accounts.disable(login, NOON)
+            clinic.services.accounts.disable(login, NOON)
             assert list(stream) == []
 
 
 def test_to_listen_keeps_no_session_from_idling_out(clinic: Clinic) -> None:
-    now = [clinic.parts.clock()]
-    parts = replace(clinic.parts, clock=lambda: now[0])
-    with served(replace(clinic, parts=parts), check_seconds=0.1) as service:
+    now = [clinic.services.clock()]
+    services = replace(clinic.services, clock=lambda: now[0])
+    with served(replace(clinic, services=services), check_seconds=0.1) as service:
         _, cookie = _log_in(clinic, service)
         with service.listening(clinic.nobody, headers=cookie) as stream:
             now[0] += timedelta(minutes=16)
@@ -519,7 +519,7 @@ def test_streams_outlast_a_lost_connection(clinic: Clinic, service: Served) -> N
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        record, note_id = clinic.parts.ledger.record, clinic.parts.ledger.ids.next(Kind.NOTE)
+        record, note_id = clinic.services.ledger.record, clinic.services.ledger.ids.next(Kind.NOTE)
         record(clinic.number, Kind.NOTE, note_id, create(note_id=note_id))
         assert [told.gist[2] for told in stream.take(1)] == [note_id]
 
@@ -549,7 +549,7 @@ def test_with_and_without_its_slash(clinic: Clinic, service: Served) -> None:
 
 
 def test_the_service_does_what_its_document_says(shared_clinic: Clinic) -> None:
-    short = replace(shared_clinic.parts.stream_limits, life_seconds=0.05)
+    short = replace(shared_clinic.services.stream_limits, life_seconds=0.05)
     with shared_clinic.like(stream_limits=short) as clinic:
         check_document(clinic, ALMA, "/events")
 

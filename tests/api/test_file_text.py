@@ -18,7 +18,7 @@ ENCRYPTED = Unreadable.ENCRYPTED.value
 
 def words_of(clinic: Clinic, note_id: int) -> NoteWords:
     """What the ledger holds of the note."""
-    state = clinic.parts.ledger.state(clinic.number, Kind.NOTE, note_id)
+    state = clinic.services.ledger.state(clinic.number, Kind.NOTE, note_id)
     assert state is not None
     words: NoteWords = state.saved.words
     return words
@@ -150,8 +150,8 @@ def test_a_name_is_a_name(clinic: Clinic, name: str) -> None:
 
 
 def test_the_health_page_says_how_readers_are_confined(clinic: Clinic) -> None:
-    isolation = clinic.parts.documents.isolation
+    isolation = clinic.services.documents.isolation
     health = clinic.http.get("/healthz").json()
     assert health["status"] == "ok"
     assert health["isolation"] == isolation.sentence
-    assert health["has_ocr"] is clinic.parts.documents.has_ocr
+    assert health["has_ocr"] is clinic.services.documents.has_ocr

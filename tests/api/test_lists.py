@@ -67,7 +67,7 @@ def test_a_list_that_is_all_there_names_no_next_page(clinic: Clinic) -> None:
 def test_a_page_is_as_long_as_the_settings_say_where_the_caller_is_silent(clinic: Clinic) -> None:
     for _ in range(3):
         clinic.alma.save_note()
-    with clinic.like(limits=replace(clinic.parts.limits, page_entries=2)) as changed:
+    with clinic.like(limits=replace(clinic.services.limits, page_entries=2)) as changed:
         answer = changed.alma.get("/data/")
         assert len(answer.json()) == 2
         assert len(changed.alma.get(answer.links["next"]["url"]).json()) == 1

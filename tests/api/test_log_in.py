@@ -33,7 +33,7 @@ class Clock:
 def login(clinic: Clinic) -> str:
     """Alma's own account, with a password."""
     name = f"{clinic.number}/alma.arends"
-    clinic.parts.accounts.add_user(name, Role.THERAPIST, ALMA.user_id, PASSWORD)
+    clinic.services.accounts.add_user(name, Role.THERAPIST, ALMA.user_id, PASSWORD)
     return name
 
 
@@ -171,9 +171,9 @@ def test_a_session_ends_after_twelve_hours_however_it_is_used(ask_after: Ask) ->
 def test_a_disabled_account_opens_nothing(clinic: Clinic, browser: TestClient, login: str) -> None:
     _log_in(browser, login)
     cookie = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
-    clinic.parts.accounts.disable(login, NOON)
+    clinic.services.accounts.disable(login, NOON)
     token_login, token = clinic.tokens[ALMA]
-    clinic.parts.accounts.disable(token_login, NOON)
+    clinic.services.accounts.disable(token_login, NOON)
 
     # Another process, or this one two seconds later: what was just looked up is kept for a moment.
     with clinic.like() as served:

@@ -8,7 +8,7 @@ from tests.api.clinic import Clinic
 
 
 def test_an_administrator_reads_what_was_counted(clinic: Clinic) -> None:
-    runs = Counter("runs", "Of jobs.", ["job"], registry=clinic.parts.metrics)
+    runs = Counter("runs", "Of jobs.", ["job"], registry=clinic.services.metrics)
     runs.labels("deidentify").inc()
     for path in ("/metrics", "/metrics/"):
         answer = clinic.adam.get(path)

@@ -29,7 +29,7 @@ def _number(path: str) -> int:
 
 def _tell(clinic: Clinic, path: str, command: Any) -> None:
     """What a worker would record."""
-    clinic.parts.ledger.record(clinic.number, Kind.GENERATION, _number(path), command)
+    clinic.services.ledger.record(clinic.number, Kind.GENERATION, _number(path), command)
 
 
 def test_a_draft_is_queued_and_its_state_told(clinic: Clinic) -> None:

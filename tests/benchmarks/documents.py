@@ -27,7 +27,7 @@ NAMES: Final = (
     "letter.pdf",
 )
 PICTURES: Final = ("picture.png", "scan.pdf")
-CROWD: Final = 200
+BATCH_CHANGES: Final = 200
 KIB: Final = 1024
 
 
@@ -92,7 +92,7 @@ def _rate(documents: Documents, content: bytes, count: int) -> float:
 
 def _storm(documents: Documents, count: int) -> None:
     before, start = _resident_mib(), time.perf_counter()
-    with ThreadPoolExecutor(min(count, CROWD)) as crowd:
+    with ThreadPoolExecutor(min(count, BATCH_CHANGES)) as crowd:
         found = list(crowd.map(documents.read, [b"slept well"] * count))
     seconds = time.perf_counter() - start
     print(

@@ -24,7 +24,7 @@ from psycopg.rows import tuple_row
 from domain.note import CreateNote, Draft, decide
 from domain.value import By, Kind, Role, aggregate_id
 from ledger.appender import write_additions
-from ledger.codec import place, seal_fact
+from ledger.codec import entry_associated_data, seal_fact
 from ledger.entry import Addition, NewEntry
 from projections.rebuild import VIEWS
 from runtime import wiring
@@ -54,8 +54,8 @@ def creates(system: System, seeded: Seeded) -> Iterator[CreateNote]:
         therapist = seeded.therapist_of(client).user_id
         yield CreateNote(
             by=By(user_id=therapist, role=Role.THERAPIST),
-            at=system.parts.clock(),
-            note_id=system.parts.ledger.ids.next(Kind.NOTE),
+            at=system.services.clock(),
+            note_id=system.services.ledger.ids.next(Kind.NOTE),
             client_user_id=client,
             therapist_user_id=therapist,
             therapist_client_id=seeded.relationship_of(client),
@@ -89,14 +89,14 @@ def fill(system: System, notes: Iterator[CreateNote], size: int) -> None:
 def _addition(system: System, command: CreateNote) -> Addition:
     aggregate = aggregate_id(Kind.NOTE, command.note_id)
     [fact] = decide(None, command)
-    key = system.parts.keys.for_sealing(CLINIC, fact.subject())
-    state = seal_fact(key, place(CLINIC, aggregate, 1, fact.kind), fact)
+    key = system.services.keys.for_sealing(CLINIC, fact.subject())
+    state = seal_fact(key, entry_associated_data(CLINIC, aggregate, 1, fact.fact_type), fact)
     return Addition(CLINIC, aggregate, (NewEntry(1, fact, state),))
 
 
 def measure(system: System, notes: Iterator[CreateNote], saves: int) -> float:
     """Microseconds a save."""
-    record = system.parts.ledger.record
+    record = system.services.ledger.record
     commands = list(itertools.islice(notes, saves))
     with ThreadPoolExecutor(THREADS) as threads:
         began = time.perf_counter()

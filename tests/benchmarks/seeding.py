@@ -86,7 +86,7 @@ def seeded_system(address: ServerAddress, state: Path) -> Iterator[Seeded]:
 
 def seed_people(system: System) -> Seeded:
     """Therapists, clients and who treats whom."""
-    record, at = system.parts.ledger.record, system.parts.clock()
+    record, at = system.services.ledger.record, system.services.clock()
     who: dict[str, Any] = {"by": _THE_OPERATOR, "at": at}
     for number in (RECORD_TYPE, CREATED_TYPE):
         put = PutRecordType(**who, record_type=number, name=f"Type {number}", description="")
@@ -98,7 +98,7 @@ def seed_people(system: System) -> Seeded:
         )
         record(CLINIC, Kind.PERSON, number, person)
         login = f"therapist-{number}"
-        token = system.parts.accounts.add_token(login, Role.THERAPIST, number)
+        token = system.services.accounts.add_token(login, Role.THERAPIST, number)
         therapists.append(Therapist(number, login, token))
     seeded = Seeded(tuple(therapists))
     for client in client_ids():
@@ -115,7 +115,7 @@ def seed_people(system: System) -> Seeded:
 
 
 def _seed_notes(system: System, seeded: Seeded, client: int) -> None:
-    ledger, at = system.parts.ledger, system.parts.clock()
+    ledger, at = system.services.ledger, system.services.clock()
     by = By(user_id=seeded.therapist_of(client).user_id, role=Role.THERAPIST)
     for kind in (Kind.NOTE, Kind.SOAP_NOTE):
         for _ in range(NOTES_EACH):

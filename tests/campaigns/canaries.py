@@ -132,9 +132,9 @@ def _not_kept(running: Service, words: Sequence[Word]) -> list[Word]:
     with attach_or_start(running.state) as address, owner_of(address.owner_url) as conn:
         settings = Settings(state=running.state, key_file=running.state / "keys.json")
         with wiring.build(settings, address.app_url) as system:
-            ledger = system.parts.ledger
+            ledger = system.services.ledger
             said = [entry.fact.model_dump_json().encode() for entry in opened(conn, ledger)]
-            said += [login.encode() for login, _ in system.parts.accounts.all(CLINIC)]
+            said += [login.encode() for login, _ in system.services.accounts.all(CLINIC)]
             digests = conn.execute("SELECT digest FROM ledger.attachments").fetchall()
             said += [ledger.open_file(CLINIC, digest) for (digest,) in digests]
     light = b"\0".join(said)

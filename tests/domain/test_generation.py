@@ -7,8 +7,8 @@ import pytest
 from domain import generation
 from domain.generation import (
     OPEN,
+    AnyGenerationFact,
     Generation,
-    GenerationEvent,
     GenerationState,
     evolve,
     is_wanted,
@@ -47,7 +47,7 @@ from tests.work_samples import (
 given = histories(generation.decide, evolve)
 
 
-def made(*facts: GenerationEvent) -> Generation:
+def made(*facts: AnyGenerationFact) -> Generation:
     """The generation that the facts make."""
     state = None
     for fact in facts:
@@ -56,7 +56,7 @@ def made(*facts: GenerationEvent) -> Generation:
     return state
 
 
-HISTORIES: dict[str, list[GenerationEvent]] = {
+HISTORIES: dict[str, list[AnyGenerationFact]] = {
     "nothing": [],
     "queued": [requested()],
     "running": [requested(), started()],

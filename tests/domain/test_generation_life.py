@@ -9,13 +9,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from domain import generation
 from domain.generation import (
+    AnyGenerationFact,
     FailRun,
     FinishRun,
     Generation,
     GenerationCancelled,
     GenerationCommand,
     GenerationDrafted,
-    GenerationEvent,
     GenerationFailed,
     GenerationFinished,
     GenerationRequested,
@@ -54,7 +54,7 @@ class GenerationLife(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.generation: Generation | None = None
-        self.facts: list[GenerationEvent] = []
+        self.facts: list[AnyGenerationFact] = []
         self.minutes = 0
         self.run = 0
         self.stands = ""
@@ -134,7 +134,7 @@ class GenerationLife(RuleBasedStateMachine):
     def _drafts_of(self, run: int) -> list[GenerationDrafted]:
         return [f for f in self.facts if isinstance(f, GenerationDrafted) and f.run == run]
 
-    def _ask(self, command: GenerationCommand) -> Sequence[GenerationEvent]:
+    def _ask(self, command: GenerationCommand) -> Sequence[AnyGenerationFact]:
         try:
             facts = generation.decide(self.generation, command)
         except EXPECTED_REFUSALS:

@@ -14,8 +14,8 @@ from domain.refusals import (
     SessionIsUnknown,
 )
 from domain.session import (
+    AnySessionFact,
     EventStatus,
-    SessionEvent,
     SessionRescheduled,
     SessionScheduled,
     SessionStatusSet,
@@ -214,7 +214,7 @@ class TestTranscript:
         given([SCHEDULED, erased]).when(put_transcript()).then([transcript_stored()])
 
 
-HISTORIES: dict[str, list[SessionEvent]] = {"nothing": [], "a session": [SCHEDULED]}
+HISTORIES: dict[str, list[AnySessionFact]] = {"nothing": [], "a session": [SCHEDULED]}
 # In the order in which the source asks: where two could be said, the upper one is.
 REFUSALS: list[tuple[str, Any, type[Refused], str | None]] = [
     ("nothing", put_session(by=AUDRA), NotPermitted, None),

@@ -10,10 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from domain import session
 from domain.session import (
     AdvanceStatus,
+    AnySessionFact,
     EventStatus,
     Session,
     SessionCommand,
-    SessionEvent,
     SessionScheduled,
     SessionStatusAdvanced,
     SessionStatusSet,
@@ -38,7 +38,7 @@ class SessionLife(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.session: Session | None = None
-        self.facts: list[SessionEvent] = []
+        self.facts: list[AnySessionFact] = []
         self.saves: list[AdvanceStatus] = []
         self.minutes = 0
 

@@ -11,7 +11,7 @@ from domain.note_facts import Note
 from domain.session import EventStatus
 from domain.value import PSYCHOTHERAPY, THE_WORKER, KeyScope, Kind, Role
 from domain.work import JobName, WhyFailed
-from handlers.jobs import _WHY, DOINGS
+from handlers.jobs import _WHY, JOB_HANDLERS
 from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
 from handlers.runs import Runs
@@ -19,16 +19,16 @@ from handlers.soap_writer import DraftFailure, SoapDraft
 from ledger.keys import KeyIsRefusedError, LocalKeyFile
 from ledger.ledger import Ledger, Recorded
 from tests.databases import Program
-from tests.handlers.workshops import (
+from tests.handlers.job_contexts import (
     DRAFT_JOB,
     STATUS_JOB,
     first_words,
     general_ledger,
+    job_context,
     state_of_draft,
     status_of_session,
     with_generation,
     with_session,
-    workshop,
 )
 from tests.samples import (
     CLINIC,
@@ -51,7 +51,7 @@ SOAP: Final = 7
 def run(program: Program, job: Job, **parts: Any) -> None:
     """Once."""
     datastore = program.datastore
-    Runs(datastore, OpenJobs(datastore), workshop(program, **parts)).run(job)
+    Runs(datastore, OpenJobs(datastore), job_context(program, **parts)).run(job)
 
 
 def soap_note(program: Program, note_id: int = SOAP_NOTE) -> Note:
@@ -62,7 +62,7 @@ def soap_note(program: Program, note_id: int = SOAP_NOTE) -> Note:
 
 
 def test_every_job_has_a_doing() -> None:
-    assert set(DOINGS) == set(JobName)
+    assert set(JOB_HANDLERS) == set(JobName)
 
 
 def test_every_failure_of_a_draft_has_a_reason() -> None:

@@ -14,7 +14,7 @@ from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
 from handlers.relay import FOLLOWER, Relay, Sweeper
 from ledger.bookmark import Follower, TryLater
-from ledger.locks import held_if_free
+from ledger.locks import try_lock
 from tests.databases import Program
 from tests.samples import CLINIC, NOTE, SESSION, create
 
@@ -152,7 +152,7 @@ class TestSweeper:
     ) -> None:
         open_jobs.ask([(DEIDENTIFY, 1)])
         sweeper = Sweeper(program.datastore, open_jobs, queue.send, queue.length)
-        with held_if_free(program.datastore, "sweeper"):
+        with try_lock(program.datastore, "sweeper"):
             assert sweeper.sweep() == 0
         assert sweeper.sweep() == 1
 

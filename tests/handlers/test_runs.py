@@ -22,16 +22,16 @@ from handlers.open_jobs import OpenJobs
 from handlers.runs import STARTS_MAX, Runs
 from handlers.soap_writer import DraftFailedError, DraftFailure, SoapDraft, Source
 from tests.databases import Database, Program
-from tests.handlers.workshops import (
+from tests.handlers.job_contexts import (
     DRAFT_JOB,
     STATUS_JOB,
     Draft,
     first_words,
+    job_context,
     state_of_draft,
     status_of_session,
     with_generation,
     with_session,
-    workshop,
 )
 from tests.samples import CLINIC, NOTE, delete
 from tests.work_samples import GENERATION, cancel, request_again
@@ -43,7 +43,7 @@ CHECKOUT: Final = Path(__file__).parents[2]
 def runs_of(program: Program, draft: Draft = first_words) -> Runs:
     """What runs jobs."""
     datastore = program.datastore
-    return Runs(datastore, OpenJobs(datastore), workshop(program, draft))
+    return Runs(datastore, OpenJobs(datastore), job_context(program, draft))
 
 
 def raising(error: BaseException) -> Draft:
@@ -221,7 +221,7 @@ import os, sys
 from pathlib import Path
 from tests.databases import running
 from tests.handlers.test_runs import runs_of
-from tests.handlers.workshops import DRAFT_JOB
+from tests.handlers.job_contexts import DRAFT_JOB
 
 with running(sys.argv[1], Path(sys.argv[2])) as program:
     runs_of(program, lambda sources, names: os._exit(9)).run(DRAFT_JOB)

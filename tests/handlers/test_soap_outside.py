@@ -15,8 +15,8 @@ from runtime.drafting import drafting
 from runtime.settings import Settings
 from tests.databases import Program
 from tests.handlers.deidentifying import deidentifier
+from tests.handlers.job_contexts import DRAFT_JOB, job_context, state_of_draft, with_generation
 from tests.handlers.llm_server import LlmServer, note, says, serving
-from tests.handlers.workshops import DRAFT_JOB, state_of_draft, with_generation, workshop
 from tests.samples import CLINIC, NOTE, save
 from tests.work_samples import SOAP_NOTE
 
@@ -100,12 +100,12 @@ def test_a_whole_job_sends_no_identifier(program: Program) -> None:
     program.ledger.record(CLINIC, Kind.NOTE, NOTE, save(FIRST))
     with serving(says(SAID)) as server:
         settings = Settings.model_validate({"llm_url": server.url})
-        shop = workshop(
+        context = job_context(
             program,
             drafting(settings, deidentifier),
             names=lambda clinic_id, client, therapist: NAMES,
         )
-        Runs(program.datastore, OpenJobs(program.datastore), shop).run(DRAFT_JOB)
+        Runs(program.datastore, OpenJobs(program.datastore), context).run(DRAFT_JOB)
     assert state_of_draft(program) is GenerationState.DONE
     sent = _sent(server)
     assert [word for word in IDENTIFIERS if word in sent] == []

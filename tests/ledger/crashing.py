@@ -19,7 +19,7 @@ from psycopg.rows import DictRow
 
 from domain.value import Kind
 from ledger.database import LedgerConnection
-from ledger.entry import Claim
+from ledger.entry import IdempotencyClaim
 from tests.databases import running
 from tests.samples import ALMA, CLINIC, X_RAY, create, drafted, new_file
 
@@ -76,9 +76,9 @@ def dying_note(step: int) -> int:
     return 2 * step
 
 
-def claim(step: int) -> Claim:
+def claim(step: int) -> IdempotencyClaim:
     """The Idempotency-Key that comes with it."""
-    return Claim(ALMA.user_id, b"key of %d" % step, b"request")
+    return IdempotencyClaim(ALMA.user_id, b"key of %d" % step, b"request")
 
 
 def _live_until(step: int, url: str, key_file: Path) -> None:

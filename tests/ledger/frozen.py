@@ -16,7 +16,7 @@ from domain.record_type import RecordTypeDefined, RecordTypeRetired
 from domain.relationship import RelationshipBegan, RelationshipEnded
 from domain.session import EventStatus, SessionRescheduled, SessionScheduled, SessionStatusSet
 from domain.value import PSYCHOTHERAPY, Fact, Kind, Role, aggregate_id
-from ledger.codec import place, seal_fact
+from ledger.codec import entry_associated_data, seal_fact
 from ledger.sealing import DataKey
 from tests.samples import (
     ADAM,
@@ -72,14 +72,14 @@ class Sample(NamedTuple):
     fact: Fact
 
     @property
-    def place(self) -> bytes:
+    def associated_data(self) -> bytes:
         """Where the bytes belong."""
-        return place(CLINIC, self.aggregate, self.version, self.kind)
+        return entry_associated_data(CLINIC, self.aggregate, self.version, self.kind)
 
 
 def _now(aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
     """Of a shape that is still written."""
-    return Sample(fact.kind, aggregate_id(aggregate, number), version, fact)
+    return Sample(fact.fact_type, aggregate_id(aggregate, number), version, fact)
 
 
 def _once(kind: str, aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
@@ -248,8 +248,10 @@ def _freeze_what_is_new() -> None:
     frozen = stored_bytes()
     for name, sample in SAMPLES.items():
         if name not in frozen:
-            assert sample.kind == sample.fact.kind, "only what is written today can be frozen today"
-            frozen[name] = seal_fact(KEY, sample.place, sample.fact, NONCE)
+            assert sample.kind == sample.fact.fact_type, (
+                "only what is written today can be frozen today"
+            )
+            frozen[name] = seal_fact(KEY, sample.associated_data, sample.fact, NONCE)
     kept = {name: stored.hex() for name, stored in frozen.items()}
     FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 

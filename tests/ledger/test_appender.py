@@ -19,13 +19,13 @@ from domain.value import Kind, aggregate_id
 from ledger.appender import (
     Appender,
     AppenderIsStoppedError,
-    ClaimTaken,
+    IdempotencyClaimTaken,
     LostRace,
     ViewWriter,
 )
-from ledger.codec import place, seal_fact
+from ledger.codec import entry_associated_data, seal_fact
 from ledger.database import Datastore
-from ledger.entry import Addition, Claim, Entry, NewEntry
+from ledger.entry import Addition, Entry, IdempotencyClaim, NewEntry
 from ledger.keys import Keys
 from projections.rebuild import VIEWS
 from tests.databases import Database, Program, running
@@ -36,13 +36,13 @@ from tests.wholeness import assert_whole, positions
 Owner = psycopg.Connection[TupleRow]
 
 WRITE_VIEWS: list[ViewWriter] = [view.write for view in VIEWS]
-CLAIM = Claim(ALMA.user_id, b"key", b"request")
+CLAIM = IdempotencyClaim(ALMA.user_id, b"key", b"request")
 
 
 class Poisonous(NoteDrafted):
     """PostgreSQL stores no NUL in a text."""
 
-    kind: ClassVar[str] = "poi\0son/1"
+    fact_type: ClassVar[str] = "poi\0son/1"
 
 
 def addition(
@@ -52,13 +52,15 @@ def addition(
     *,
     fact: type[NoteDrafted] = NoteDrafted,
     clinic_id: int = CLINIC,
-    claim: Claim | None = None,
+    claim: IdempotencyClaim | None = None,
 ) -> Addition:
     """A draft, sealed for its place."""
     drafted_now = fact(**dict(drafted(note_id=note_id)))
     aggregate = aggregate_id(Kind.NOTE, note_id)
     key = keys.for_sealing(clinic_id, drafted_now.subject())
-    state = seal_fact(key, place(clinic_id, aggregate, version, fact.kind), drafted_now)
+    state = seal_fact(
+        key, entry_associated_data(clinic_id, aggregate, version, fact.fact_type), drafted_now
+    )
     return Addition(clinic_id, aggregate, (NewEntry(version, drafted_now, state),), (), claim)
 
 
@@ -116,7 +118,7 @@ class TestOneBatch:
     ) -> None:
         appended_in_one_batch(datastore, [addition(keys, 1, claim=CLAIM)])
         batch = [addition(keys, 2), addition(keys, 3, claim=CLAIM), addition(keys, 4)]
-        assert appended_in_one_batch(datastore, batch) == [2, ClaimTaken, 3]
+        assert appended_in_one_batch(datastore, batch) == [2, IdempotencyClaimTaken, 3]
         assert_whole(owner)
 
     def test_of_two_with_the_same_claim_one_wins(

@@ -16,7 +16,7 @@ from ledger.bookmark import Follower, TryLater
 from ledger.database import Datastore
 from ledger.entry import Entry
 from ledger.ledger import Ledger
-from ledger.locks import held_if_free
+from ledger.locks import try_lock
 from tests.samples import CLINIC, ELSEWHERE, create
 
 Owner = psycopg.Connection[TupleRow]
@@ -205,7 +205,7 @@ class TestLeading:
         self, ledger: Ledger, datastore: Datastore
     ) -> None:
         taken = Taken()
-        with held_if_free(datastore, "follower", "test") as conn:
+        with try_lock(datastore, "follower", "test") as conn:
             assert conn is not None
             with in_a_thread(Follower(datastore, "test", taken)):
                 write_notes(ledger, 1)
@@ -239,19 +239,19 @@ class TestLocks:
     """Advisory locks by name."""
 
     def test_a_lock_is_one_holders_and_free_afterwards(self, datastore: Datastore) -> None:
-        with held_if_free(datastore, "a", 1) as first, held_if_free(datastore, "a", 1) as second:
+        with try_lock(datastore, "a", 1) as first, try_lock(datastore, "a", 1) as second:
             assert first is not None
             assert second is None
-        with held_if_free(datastore, "a", 1) as again:
+        with try_lock(datastore, "a", 1) as again:
             assert again is not None
 
     def test_other_names_are_other_locks(self, datastore: Datastore) -> None:
-        with held_if_free(datastore, "a", 11) as one, held_if_free(datastore, "a1", 1) as other:
+        with try_lock(datastore, "a", 11) as one, try_lock(datastore, "a1", 1) as other:
             assert one is not None
             assert other is not None
 
     def test_an_error_in_the_block_lets_go(self, datastore: Datastore) -> None:
-        with pytest.raises(KeyError), held_if_free(datastore, UUID(int=1)):
+        with pytest.raises(KeyError), try_lock(datastore, UUID(int=1)):
             raise KeyError
-        with held_if_free(datastore, UUID(int=1)) as again:
+        with try_lock(datastore, UUID(int=1)) as again:
             assert again is not None

@@ -13,10 +13,10 @@ from ledger.codec import (
     FACTS,
     UPCASTS,
     FactMapper,
-    Happening,
     KindIsUnknownError,
+    StoredFact,
+    entry_associated_data,
     open_fact,
-    place,
     read_clear,
     seal_fact,
 )
@@ -44,15 +44,15 @@ NOTE = aggregate_id(Kind.NOTE, 1)
 @settings(max_examples=40)
 def test_a_fact_of_any_kind_comes_back(kind: type[Fact], data: st.DataObject) -> None:
     fact = data.draw(STRATEGIES[kind])
-    at = place(CLINIC, NOTE, 1, fact.kind)
+    at = entry_associated_data(CLINIC, NOTE, 1, fact.fact_type)
     stored = seal_fact(KEY, at, fact)
-    assert open_fact(KEY.secret, at, fact.kind, stored) == fact
-    assert read_clear(fact.kind, stored) == fact.model_copy(update={"words": None})
+    assert open_fact(KEY.secret, at, fact.fact_type, stored) == fact
+    assert read_clear(fact.fact_type, stored) == fact.model_copy(update={"words": None})
 
 
 def test_the_registry_is_closed_and_each_name_its_own() -> None:
     assert set(STRATEGIES) == set(FACTS.values())
-    assert all(name == fact.kind for name, fact in FACTS.items())
+    assert all(name == fact.fact_type for name, fact in FACTS.items())
 
 
 @pytest.mark.parametrize("kind", FACTS)
@@ -71,7 +71,7 @@ def test_the_words_are_sealed(words: NoteWords) -> None:
 class TestUnknown:
     @pytest.mark.parametrize("kind", ["os.system/1", "note-drafted/3", "note-drafted", ""])
     def test_a_kind_is_refused_by_its_name(self, kind: str) -> None:
-        at = place(CLINIC, NOTE, 1, kind)
+        at = entry_associated_data(CLINIC, NOTE, 1, kind)
         stored = seal(KEY, at, b'{"by":1}', b"null")
         with pytest.raises(KindIsUnknownError, match=f"^{kind}$"):
             read_clear(kind, stored)
@@ -100,7 +100,9 @@ class TestOldShapes:
     )
 
     def test_an_old_session_reads_as_scheduled(self) -> None:
-        at = place(CLINIC, aggregate_id(Kind.SESSION, SESSION), 1, "session-scheduled/1")
+        at = entry_associated_data(
+            CLINIC, aggregate_id(Kind.SESSION, SESSION), 1, "session-scheduled/1"
+        )
         stored = seal(KEY, at, self.CLEAR.encode(), b"null")
         for fact in (
             read_clear("session-scheduled/1", stored),
@@ -112,12 +114,14 @@ class TestOldShapes:
         """The stored name is sealed in."""
         session = aggregate_id(Kind.SESSION, SESSION)
         stored = seal_fact(
-            KEY, place(CLINIC, session, 1, "session-scheduled/2"), self.AS_IT_READS_TODAY
+            KEY,
+            entry_associated_data(CLINIC, session, 1, "session-scheduled/2"),
+            self.AS_IT_READS_TODAY,
         )
         with pytest.raises(SealBrokenError):
             open_fact(
                 KEY.secret,
-                place(CLINIC, session, 1, "session-scheduled/1"),
+                entry_associated_data(CLINIC, session, 1, "session-scheduled/1"),
                 "session-scheduled/1",
                 stored,
             )
@@ -148,16 +152,16 @@ class TestPlace:
 
     @pytest.mark.parametrize("there", ELSEWHERE)
     def test_bytes_that_were_moved_do_not_open(self, there: tuple[int, UUID, int, str]) -> None:
-        stored = seal_fact(KEY, place(*self.HERE), drafted())
+        stored = seal_fact(KEY, entry_associated_data(*self.HERE), drafted())
         with pytest.raises(SealBrokenError):
-            open_fact(KEY.secret, place(*there), there[3], stored)
+            open_fact(KEY.secret, entry_associated_data(*there), there[3], stored)
 
     def test_a_clear_field_that_was_changed_is_noticed(self) -> None:
-        stored = seal_fact(KEY, place(*self.HERE), drafted())
+        stored = seal_fact(KEY, entry_associated_data(*self.HERE), drafted())
         changed = stored.replace(b'"record_type":2', b'"record_type":1')
         assert changed != stored
         with pytest.raises(SealBrokenError):
-            open_fact(KEY.secret, place(*self.HERE), "note-drafted/2", changed)
+            open_fact(KEY.secret, entry_associated_data(*self.HERE), "note-drafted/2", changed)
 
 
 class TestMapper:
@@ -165,15 +169,15 @@ class TestMapper:
 
     def test_it_seals_with_the_subjects_key_and_opens(self, keys: Keys) -> None:
         mapper = FactMapper(CLINIC, keys)
-        happening = Happening(NOTE, 7, drafted("slept well"))
-        stored = mapper.to_stored_event(happening)
+        stored_fact = StoredFact(NOTE, 7, drafted("slept well"))
+        stored = mapper.to_stored_event(stored_fact)
         assert (stored.originator_id, stored.originator_version) == (NOTE, 7)
-        assert stored.topic == NoteDrafted.kind
-        key = keys.for_sealing(CLINIC, happening.fact.subject())
+        assert stored.topic == NoteDrafted.fact_type
+        key = keys.for_sealing(CLINIC, stored_fact.fact.subject())
         assert take_apart(stored.state).key_id == key.key_id
-        assert mapper.to_domain_event(stored) == happening
+        assert mapper.to_domain_event(stored) == stored_fact
 
     def test_another_clinics_mapper_does_not_open_it(self, keys: Keys) -> None:
-        stored = FactMapper(CLINIC, keys).to_stored_event(Happening(NOTE, 1, drafted()))
+        stored = FactMapper(CLINIC, keys).to_stored_event(StoredFact(NOTE, 1, drafted()))
         with pytest.raises(KeyIsMissingError):
             FactMapper(ELSEWHERE, keys).to_domain_event(stored)

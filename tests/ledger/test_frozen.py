@@ -5,13 +5,13 @@ import pytest
 from ledger.codec import FACTS, UPCASTS, open_fact, read_clear, seal_fact
 from tests.ledger.frozen import KEY, NONCE, SAMPLES, stored_bytes
 
-WRITTEN_TODAY = [name for name, sample in SAMPLES.items() if sample.kind == sample.fact.kind]
+WRITTEN_TODAY = [name for name, sample in SAMPLES.items() if sample.kind == sample.fact.fact_type]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_they_read_as_what_happened(name: str) -> None:
     sample, stored = SAMPLES[name], stored_bytes()[name]
-    assert open_fact(KEY.secret, sample.place, sample.kind, stored) == sample.fact
+    assert open_fact(KEY.secret, sample.associated_data, sample.kind, stored) == sample.fact
     without_words = sample.fact.model_copy(update={"words": None})
     assert read_clear(sample.kind, stored) == without_words
 
@@ -19,7 +19,7 @@ def test_they_read_as_what_happened(name: str) -> None:
 @pytest.mark.parametrize("name", WRITTEN_TODAY)
 def test_what_is_written_today_is_the_same_to_the_byte(name: str) -> None:
     sample = SAMPLES[name]
-    assert seal_fact(KEY, sample.place, sample.fact, NONCE) == stored_bytes()[name]
+    assert seal_fact(KEY, sample.associated_data, sample.fact, NONCE) == stored_bytes()[name]
 
 
 def test_each_shape_has_a_sample_and_each_sample_its_bytes() -> None:

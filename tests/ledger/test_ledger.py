@@ -24,7 +24,7 @@ from domain.refusals import (
 from domain.value import Kind, Subject
 from ledger.appender import Appender
 from ledger.database import Datastore
-from ledger.entry import Addition, Claim
+from ledger.entry import Addition, IdempotencyClaim
 from ledger.ids import BLOCK, Ids
 from ledger.keys import KeyIsMissingError, Keys
 from ledger.ledger import Ledger, Recorded
@@ -56,7 +56,7 @@ from tests.wholeness import assert_whole, positions
 
 Owner = psycopg.Connection[TupleRow]
 OF_CLARA = Subject(CLARA.user_id)
-CLAIM = Claim(ALMA.user_id, b"a key", b"a request")
+CLAIM = IdempotencyClaim(ALMA.user_id, b"a key", b"a request")
 CHECKOUT = Path(__file__).parents[2]
 
 SAVE_ELSEWHERE = """

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from ledger.database import Datastore
-from ledger.locks import held_if_free
+from ledger.locks import try_lock
 from tests.runtime.embedded_states import within
 
 
@@ -14,7 +14,7 @@ class Interrupt(BaseException):
 
 def is_free(datastore: Datastore) -> bool:
     """Whether another connection can take the lock."""
-    with held_if_free(datastore, "test") as conn:
+    with try_lock(datastore, "test") as conn:
         return conn is not None
 
 
@@ -24,7 +24,7 @@ def is_soon_free(datastore: Datastore) -> bool:
 
 
 def test_one_holds_it_and_others_do_without(datastore: Datastore) -> None:
-    with held_if_free(datastore, "test") as conn:
+    with try_lock(datastore, "test") as conn:
         assert conn is not None
         assert not is_free(datastore)
     assert is_free(datastore)
@@ -34,13 +34,13 @@ def test_one_holds_it_and_others_do_without(datastore: Datastore) -> None:
 def test_an_error_lets_go_and_comes_through(
     datastore: Datastore, error: type[BaseException]
 ) -> None:
-    with pytest.raises(error), held_if_free(datastore, "test"):
+    with pytest.raises(error), try_lock(datastore, "test"):
         raise error
     assert is_free(datastore)
 
 
 def test_an_interrupt_within_a_statement_lets_go_and_comes_through(datastore: Datastore) -> None:
-    with pytest.raises(Interrupt), held_if_free(datastore, "test") as conn:
+    with pytest.raises(Interrupt), try_lock(datastore, "test") as conn:
         assert conn is not None
         conn.pgconn.send_query(b"SELECT pg_sleep(0)")
         raise Interrupt
@@ -59,13 +59,13 @@ def test_an_interrupt_while_it_lets_go_leaves_nothing_held(
 
     with monkeypatch.context() as patch:
         patch.setattr(psycopg.Connection, "execute", interrupted)
-        with pytest.raises(Interrupt), held_if_free(datastore, "test"):
+        with pytest.raises(Interrupt), try_lock(datastore, "test"):
             pass
     assert is_soon_free(datastore)
 
 
 def test_a_connection_that_broke_in_the_block_has_let_go(datastore: Datastore) -> None:
-    with pytest.raises(ValueError, match="x"), held_if_free(datastore, "test") as conn:
+    with pytest.raises(ValueError, match="x"), try_lock(datastore, "test") as conn:
         assert conn is not None
         conn.close()
         raise ValueError("x")

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from ledger.sealing import (
     DataKey,
     SealBrokenError,
+    commitment_key,
     commits_to,
+    decrypt,
+    decrypt_and_verify_commitment,
     digest,
-    open_authentic,
-    open_sealed,
-    opening_of,
     seal,
     take_apart,
 )
@@ -29,7 +29,7 @@ WORDS = b'{"text":"slept well"}'
 NONCE = bytes(range(12))
 SEALED = seal(KEY, PLACE, CLEAR, WORDS, NONCE)
 
-BOTH = pytest.mark.parametrize("open_", [open_sealed, open_authentic])
+BOTH = pytest.mark.parametrize("open_", [decrypt_and_verify_commitment, decrypt])
 """For whoever decides or audits, and for readers: only the first checks the commitment again."""
 Open = Callable[[bytes, bytes, bytes], bytes]
 
@@ -39,8 +39,8 @@ KEYS = st.builds(DataKey, st.uuids(), st.binary(min_size=32, max_size=32))
 @given(key=KEYS, place=st.binary(), clear=st.binary(), plaintext=st.binary())
 def test_what_was_sealed_opens(key: DataKey, place: bytes, clear: bytes, plaintext: bytes) -> None:
     stored = seal(key, place, clear, plaintext)
-    assert open_sealed(key.secret, place, stored) == plaintext
-    assert open_authentic(key.secret, place, stored) == plaintext
+    assert decrypt_and_verify_commitment(key.secret, place, stored) == plaintext
+    assert decrypt(key.secret, place, stored) == plaintext
     apart = take_apart(stored)
     assert (apart.key_id, apart.clear) == (key.key_id, clear)
 
@@ -102,13 +102,13 @@ def test_the_clear_part_and_the_words_cannot_change_places() -> None:
     at = len(CLEAR) - 1
     changed = SEALED[:61] + at.to_bytes(4, "big") + SEALED[65:]
     with pytest.raises(SealBrokenError):
-        open_sealed(KEY.secret, PLACE, changed)
+        decrypt_and_verify_commitment(KEY.secret, PLACE, changed)
 
 
 class TestCommitment:
     """An auditor's check, with the disclosed words and opening and nothing else."""
 
-    OPENING = opening_of(KEY.secret, PLACE, SEALED)
+    OPENING = commitment_key(KEY.secret, PLACE, SEALED)
     COMMITMENT = take_apart(SEALED).commitment
 
     def test_it_holds_for_the_words(self) -> None:
@@ -129,13 +129,13 @@ class TestCommitment:
         secret = hmac.digest(KEY.secret, b"noteledger seal 1\0" + NONCE + PLACE, "sha256")
         lie = head + AESGCM(secret).encrypt(NONCE, WORDS, PLACE + head)
         with pytest.raises(SealBrokenError, match="another text than they commit to"):
-            open_sealed(KEY.secret, PLACE, lie)
+            decrypt_and_verify_commitment(KEY.secret, PLACE, lie)
 
     def test_an_opening_says_nothing_about_other_entries(self) -> None:
         for other in (
-            opening_of(KEY.secret, PLACE + b"\0", SEALED),
-            opening_of(KEY.secret, PLACE, seal(KEY, PLACE, CLEAR, WORDS)),
-            opening_of(OTHER_KEY.secret, PLACE, SEALED),
+            commitment_key(KEY.secret, PLACE + b"\0", SEALED),
+            commitment_key(KEY.secret, PLACE, seal(KEY, PLACE, CLEAR, WORDS)),
+            commitment_key(OTHER_KEY.secret, PLACE, SEALED),
         ):
             assert other != self.OPENING
 

@@ -24,7 +24,7 @@ from domain.note_facts import (
 from domain.refusals import Refused
 from domain.value import By, Fact, Kind, aggregate_id, kind_and_number
 from ledger.appender import write_additions
-from ledger.codec import place, seal_fact
+from ledger.codec import entry_associated_data, seal_fact
 from ledger.entry import Addition, Entry, NewEntry
 from projections.history import HistoryEntry
 from projections.notes import CurrentNote
@@ -158,7 +158,7 @@ def addition_of(program: Program, told: Sequence[Told], clinic_id: int = CLINIC)
     aggregate = aggregate_id(told[0].aggregate_kind, told[0].number)
     entries = []
     for one in told:
-        at = place(clinic_id, aggregate, one.version, one.fact.kind)
+        at = entry_associated_data(clinic_id, aggregate, one.version, one.fact.fact_type)
         key = program.keys.for_sealing(clinic_id, one.fact.subject())
         entries.append(NewEntry(one.version, one.fact, seal_fact(key, at, one.fact)))
     return Addition(clinic_id, aggregate, tuple(entries))

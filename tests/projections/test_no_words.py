@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from domain.note_facts import File
 from domain.value import PSYCHOTHERAPY, Kind, Subject
-from ledger.entry import Claim
+from ledger.entry import IdempotencyClaim
 from tests.databases import Program
 from tests.samples import (
     ALMA,
@@ -104,7 +104,7 @@ def _let_them_out(program: Program, canaries: Canaries) -> None:
             save(new("text"), note_id=note_id),
         ]
         for n, command in enumerate(commands):
-            claim = Claim(ALMA.user_id, f"{kind} {record_type} {n}".encode(), b"request")
+            claim = IdempotencyClaim(ALMA.user_id, f"{kind} {record_type} {n}".encode(), b"request")
             record(CLINIC, kind, note_id, command, () if n else (kept,), claim)
         record(CLINIC, kind, note_id, delete(note_id, reason=new("why")))
     for n in range(3):

@@ -55,7 +55,7 @@ class StreamLimits:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """Everything that a route may need; each takes what it uses."""
 
     ledger: Ledger
@@ -83,9 +83,9 @@ class Parts:
     anonymous: Caller | None
 
 
-async def _the_parts(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
-    return parts
+async def _the_services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
-TheParts = Annotated[Parts, Depends(_the_parts)]
+TheServices = Annotated[Services, Depends(_the_services)]

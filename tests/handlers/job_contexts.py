@@ -1,4 +1,4 @@
-"""A workshop on a real ledger, with makers of drafts that do what a test needs of them."""
+"""A job_context on a real ledger, with makers of drafts that do what a test needs of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from domain.generation import GenerationState
 from domain.value import Kind
 from domain.work import JobName
 from handlers.deidentify import Deidentifier, Names
-from handlers.jobs import Workshop
+from handlers.jobs import JobContext
 from handlers.policies import Job
 from handlers.soap_writer import Section, Sentence, SoapDraft, Source, Span
 from ledger.keys import Keys, LocalKeyFile
@@ -44,9 +44,9 @@ def without_models() -> Deidentifier:
     raise AssertionError("nothing is de-identified here")
 
 
-def workshop(program: Program, draft: Draft = first_words, **parts: Any) -> Workshop:
+def job_context(program: Program, draft: Draft = first_words, **parts: Any) -> JobContext:
     """What jobs work with; nothing in it is loaded."""
-    shop = Workshop(
+    context = JobContext(
         ledger=program.ledger,
         deidentifier=without_models,
         names=nobody,
@@ -54,7 +54,7 @@ def workshop(program: Program, draft: Draft = first_words, **parts: Any) -> Work
         draft=draft,
         clock=lambda: NOON,
     )
-    return replace(shop, **parts)
+    return replace(context, **parts)
 
 
 def general_ledger(program: Program, key_file: LocalKeyFile, scopes: Any) -> Ledger:
