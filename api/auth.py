@@ -12,16 +12,14 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from typing import Annotated, Final
+from typing import Final
 
 from cachetools import TTLCache
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict
 
-from api.given import GivenText
-from api.problems import BadRequest, documented
-from api.services import Services, TheServices
+from api.problems import BadRequest
+from api.services import Services
 from domain.value import Caller
 
 SECONDS_KEPT: Final = 2
@@ -107,10 +105,6 @@ async def _the_caller(request: Request, by_session: BySession) -> Caller:
     return caller
 
 
-TheCaller = Annotated[Caller, Depends(the_caller)]
-TheListener = Annotated[Caller, Depends(the_listener)]
-
-
 def _find(
     services: Services, authorization: str | None, credential: str, by_session: BySession
 ) -> Caller | None:
@@ -131,75 +125,3 @@ def _by_basic(services: Services, authorization: str) -> Caller | None:
     login, colon, password = decoded.partition(":")
     account = services.accounts.signed_in(login, password) if colon else None
     return account.caller if account else None
-
-
-# --- log in, log out, who am I
-
-
-class LogIn(BaseModel):
-    """Name and password of an account."""
-
-    model_config = ConfigDict(extra="forbid")
-    login: GivenText
-    password: GivenText
-
-
-class Me(BaseModel):
-    """Who the caller is."""
-
-    user_id: int
-    role: str
-    full_name: str | None
-    clinic_id: int
-
-
-router = APIRouter(prefix="/auth", tags=["auth"])
-
-
-@router.post(
-    "/login/", operation_id="auth_login", responses=documented(400, 401, 403, 415, 422, 429)
-)
-def log_in(body: LogIn, request: Request, response: Response, services: TheServices) -> Me:
-    """Begin a browser session: its cookie comes with the answer."""
-    account = services.accounts.signed_in(body.login, body.password)
-    if account is None:
-        raise BadRequest(401, "Name or password is wrong, or the account is disabled.")
-    at: datetime = services.clock()
-    response.set_cookie(
-        cookie_name(services),
-        services.browser_sessions.begin(account, at),
-        httponly=True,
-        secure=services.is_https,
-        samesite="strict",
-        path="/",
-    )
-    return _me(services, account.caller)
-
-
-@router.post("/logout/", status_code=204, operation_id="auth_logout", responses=documented(403))
-def log_out(request: Request, services: TheServices) -> Response:
-    """End the browser session that the cookie names; without one there is nothing to end."""
-    cookie = request.cookies.get(cookie_name(services))
-    if cookie:
-        services.browser_sessions.end(cookie)
-        cache: CallerCache = request.app.state.caller_cache
-        cache.forget(sha256(cookie.encode("utf-8", "surrogateescape")).digest())
-    response = Response(status_code=204)
-    response.delete_cookie(cookie_name(services), path="/", secure=services.is_https, httponly=True)
-    return response
-
-
-@router.get("/me/", operation_id="auth_me", responses=documented(401, 429))
-def me(caller: TheCaller, services: TheServices) -> Me:
-    """Who the caller is."""
-    return _me(services, caller)
-
-
-def _me(services: Services, caller: Caller) -> Me:
-    person = services.people.find(caller, caller.user_id)
-    return Me(
-        user_id=caller.user_id,
-        role=caller.role.value,
-        full_name=person.full_name if person else None,
-        clinic_id=caller.clinic_id,
-    )

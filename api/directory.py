@@ -4,33 +4,39 @@ PUT says how an entry shall be, and makes it where it is not there yet; saying i
 nothing. In a larger product these come from elsewhere; here they are kept as facts like the notes.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Response
 from pydantic import BaseModel, Field
 
-from api import record_types, saving
-from api.auth import TheCaller
-from api.given import Cursor, GivenDate, GivenId, GivenText, TheId, TheLimit, link_next, read_cursor
-from api.problems import BadRequest, documented
-from api.services import Services, TheServices
-from api.therapist_note_shapes import Given
+from api import record_types
+from api.inputs import InputDate, InputId, InputText, RequestBody
+from api.note_saves import by
+from api.operations import AnyOperation, Operation, Threads, json_answer, list_of
+from api.pages import PageRequest
+from api.problems import READ, BadRequest
+from api.requests import IdRequest, PutRequest, RequestT
+from api.services import Services
 from domain.access import DirectoryAction, may_use_directory
-from domain.aggregate import Aggregate, CommandT, FactT, StateT
+from domain.aggregate import Versioned
 from domain.record_type import RECORD_TYPE, PutRecordType
 from domain.refusals import NotPermitted, SessionEndsBeforeItStarts
 from domain.relationship import RELATIONSHIP, PutRelationship
 from domain.session import SESSION, EventStatus, PutSession
 from domain.value import PSYCHOTHERAPY, Caller
+from ledger.ledger import Recorded
 from projections.relationships import RelationshipRow
 from projections.sessions import SessionRow
 
-router = APIRouter(prefix="/directory", tags=["directory"])
-READ: Final = documented(401, 403, 404, 422, 429)
-PUT: Final = documented(400, 401, 403, 404, 409, 413, 415, 422, 429)
+PUT: Final = (400, 401, 403, 404, 409, 413, 415, 422, 429)
+TAG: Final = "directory"
 
-Name = Annotated[GivenText, Field(min_length=1, max_length=200)]
+Name = Annotated[InputText, Field(min_length=1, max_length=200)]
+RowT = TypeVar("RowT")
+StateT = TypeVar("StateT", bound=Versioned)
+Handler = Callable[[Services, RequestT], Response]
 
 
 def permit(caller: Caller, action: DirectoryAction) -> None:
@@ -39,20 +45,52 @@ def permit(caller: Caller, action: DirectoryAction) -> None:
         raise NotPermitted
 
 
-def put(
-    services: Services,
-    caller: Caller,
-    aggregate: Aggregate[StateT, CommandT, FactT],
-    number: int,
-    command: CommandT,
-) -> int:
-    """Record; 201 where the first fact of the entry was made by it."""
-    recorded = services.ledger.record(caller.clinic_id, aggregate, number, command)
+def made_or_changed(recorded: Recorded[StateT]) -> int:
+    """The status of an answer: 201 where the first fact of the entry was made by this request."""
     is_new = recorded.position is not None and recorded.state.version == 1
     return 201 if is_new else 200
 
 
-def _one(rows: list[Any], what: str) -> Any:
+def reading(
+    path: str,
+    name: str,
+    summary: str,
+    request: type[RequestT],
+    handle: Handler[RequestT],
+    answer: Any,
+) -> AnyOperation:
+    """Something of the directory to be read."""
+    return Operation(
+        "GET", path, f"{TAG}_{name}", TAG, summary, request, handle, answer=answer, problems=READ
+    )
+
+
+def putting(
+    path: str,
+    name: str,
+    summary: str,
+    request: type[RequestT],
+    handle: Handler[RequestT],
+    answer: type[BaseModel],
+    made: str,
+) -> AnyOperation:
+    """Something of the directory to be made or changed; `made` says what a 201 tells."""
+    return Operation(
+        "PUT",
+        path,
+        f"{TAG}_{name}",
+        TAG,
+        summary,
+        request,
+        handle,
+        answer=answer,
+        problems=PUT,
+        threads=Threads.SAVES,
+        responses={201: {"model": answer, "description": made}},
+    )
+
+
+def _one(rows: Sequence[RowT], what: str) -> RowT:
     if not rows:
         raise BadRequest(404, f"There is no such {what}.")
     return rows[0]
@@ -70,11 +108,11 @@ class Relationship(BaseModel):
     is_active: bool
 
 
-class RelationshipPut(Given):
+class RelationshipPut(RequestBody):
     """How a relationship shall be. Therapist and client stay as they were first said."""
 
-    therapist_user_id: GivenId
-    client_user_id: GivenId
+    therapist_user_id: InputId
+    client_user_id: InputId
     is_active: bool = True
 
 
@@ -87,55 +125,31 @@ def _relationship(row: RelationshipRow) -> Relationship:
     )
 
 
-@router.get("/relationships/", operation_id="directory_relationships_list", responses=READ)
-def list_relationships(
-    request: Request,
-    response: Response,
-    services: TheServices,
-    caller: TheCaller,
-    limit: TheLimit,
-    cursor: Cursor = None,
-) -> list[Relationship]:
+def list_relationships(services: Services, asked: PageRequest) -> Response:
     """Relationships by id; a therapist finds their own."""
-    permit(caller, DirectoryAction.READ_PEOPLE)
-    rows = services.relationships.page(caller, read_cursor(services, caller, cursor) or 0, limit)
-    more = rows[-1].therapist_client_id if len(rows) == limit else None
-    response.headers.update(link_next(request, services, caller, more, limit))
-    return [_relationship(row) for row in rows]
+    permit(asked.caller, DirectoryAction.READ_PEOPLE)
+    after, size = asked.start(services) or 0, asked.size(services)
+    rows = services.relationships.page(asked.caller, after, size)
+    headers = asked.link_next(services, [row.therapist_client_id for row in rows])
+    return json_answer([_relationship(row) for row in rows], headers=headers)
 
 
-@router.get("/relationships/{id}/", operation_id="directory_relationships_retrieve", responses=READ)
-def retrieve_relationship(
-    services: TheServices, caller: TheCaller, therapist_client_id: TheId
-) -> Relationship:
+def retrieve_relationship(services: Services, asked: IdRequest) -> Response:
     """One relationship."""
-    permit(caller, DirectoryAction.READ_PEOPLE)
-    rows = services.relationships.page(caller, 0, 1, only=therapist_client_id)
-    return _relationship(_one(rows, "relationship"))
+    permit(asked.caller, DirectoryAction.READ_PEOPLE)
+    rows = services.relationships.page(asked.caller, 0, 1, only=asked.id)
+    return json_answer(_relationship(_one(rows, "relationship")))
 
 
-@router.put(
-    "/relationships/{id}/",
-    operation_id="directory_relationships_update",
-    responses=PUT | {201: {"model": Relationship, "description": "Made"}},
-)
-def put_relationship(
-    response: Response,
-    services: TheServices,
-    caller: TheCaller,
-    therapist_client_id: TheId,
-    body: RelationshipPut,
-) -> Relationship:
+def put_relationship(services: Services, asked: PutRequest[RelationshipPut]) -> Response:
     """Make a relationship, end it or take it up again."""
+    caller, body = asked.caller, asked.body
     permit(caller, DirectoryAction.MANAGE_PEOPLE)
     services.references.check(caller, body.client_user_id, body.therapist_user_id)
-    command = PutRelationship(
-        by=saving.by(caller),
-        at=services.clock(),
-        **body.model_dump(),
-    )
-    response.status_code = put(services, caller, RELATIONSHIP, therapist_client_id, command)
-    return Relationship(id=therapist_client_id, **body.model_dump())
+    command = PutRelationship(by=by(caller), at=services.clock(), **body.model_dump())
+    recorded = services.ledger.record(caller.clinic_id, RELATIONSHIP, asked.id, command)
+    answer = Relationship(id=asked.id, **body.model_dump())
+    return json_answer(answer, made_or_changed(recorded))
 
 
 # --- sessions
@@ -153,14 +167,14 @@ class Session(BaseModel):
     event_status: str
 
 
-class SessionPut(Given):
+class SessionPut(RequestBody):
     """How a session shall be. Whose it is stays as it was first said."""
 
-    client_user_id: GivenId
-    therapist_user_id: GivenId
-    therapist_client_id: GivenId
-    session_start_time: GivenDate
-    session_end_time: GivenDate
+    client_user_id: InputId
+    therapist_user_id: InputId
+    therapist_client_id: InputId
+    session_start_time: InputDate
+    session_end_time: InputDate
     event_status: Annotated[EventStatus, Field(strict=False)] | None = None
 
 
@@ -176,87 +190,124 @@ def _session(row: SessionRow) -> Session:
     )
 
 
-@router.get("/sessions/", operation_id="directory_sessions_list", responses=READ)
-def list_sessions(
-    request: Request,
-    response: Response,
-    services: TheServices,
-    caller: TheCaller,
-    limit: TheLimit,
-    cursor: Cursor = None,
-) -> list[Session]:
+def list_sessions(services: Services, asked: PageRequest) -> Response:
     """Sessions by id; a therapist finds their own and their clients'."""
-    permit(caller, DirectoryAction.READ_PEOPLE)
-    rows = services.sessions.page(caller, read_cursor(services, caller, cursor) or 0, limit)
-    more = rows[-1].session_id if len(rows) == limit else None
-    response.headers.update(link_next(request, services, caller, more, limit))
-    return [_session(row) for row in rows]
+    permit(asked.caller, DirectoryAction.READ_PEOPLE)
+    after, size = asked.start(services) or 0, asked.size(services)
+    rows = services.sessions.page(asked.caller, after, size)
+    headers = asked.link_next(services, [row.session_id for row in rows])
+    return json_answer([_session(row) for row in rows], headers=headers)
 
 
-@router.get("/sessions/{id}/", operation_id="directory_sessions_retrieve", responses=READ)
-def retrieve_session(services: TheServices, caller: TheCaller, session_id: TheId) -> Session:
+def retrieve_session(services: Services, asked: IdRequest) -> Response:
     """One session."""
-    permit(caller, DirectoryAction.READ_PEOPLE)
-    return _session(_one(services.sessions.page(caller, 0, 1, only=session_id), "session"))
+    permit(asked.caller, DirectoryAction.READ_PEOPLE)
+    rows = services.sessions.page(asked.caller, 0, 1, only=asked.id)
+    return json_answer(_session(_one(rows, "session")))
 
 
-@router.put(
-    "/sessions/{id}/",
-    operation_id="directory_sessions_update",
-    responses=PUT | {201: {"model": Session, "description": "Scheduled"}},
-)
-def put_session(
-    response: Response,
-    services: TheServices,
-    caller: TheCaller,
-    session_id: TheId,
-    body: SessionPut,
-) -> Session:
+def put_session(services: Services, asked: PutRequest[SessionPut]) -> Response:
     """Schedule a session, reschedule it, or set its event status."""
+    caller, body = asked.caller, asked.body
     permit(caller, DirectoryAction.MANAGE_SESSIONS)
     services.references.check(
         caller, body.client_user_id, body.therapist_user_id, body.therapist_client_id
     )
     command = PutSession(
-        by=saving.by(caller),
+        by=by(caller),
         at=services.clock(),
         starts_at=body.session_start_time,
         ends_at=body.session_end_time,
         **body.model_dump(exclude={"session_start_time", "session_end_time"}),
     )
     try:
-        response.status_code = put(services, caller, SESSION, session_id, command)
+        recorded = services.ledger.record(caller.clinic_id, SESSION, asked.id, command)
     except SessionEndsBeforeItStarts:
         raise SessionEndsBeforeItStarts("session_end_time") from None  # as the field is named here
-    return _session(_one(services.sessions.page(caller, 0, 1, only=session_id), "session"))
+    rows = services.sessions.page(caller, 0, 1, only=asked.id)
+    return json_answer(_session(_one(rows, "session")), made_or_changed(recorded))
 
 
 # --- record types
 
 
-class RecordTypePut(Given):
+class RecordTypePut(RequestBody):
     """How a record type shall be."""
 
     name: Name
-    description: Annotated[GivenText, Field(max_length=2000)] = ""
+    description: Annotated[InputText, Field(max_length=2000)] = ""
     is_active: bool = True
 
 
-@router.put(
-    "/record-types/{id}/",
-    operation_id="directory_record_types_update",
-    responses=PUT | {201: {"model": record_types.RecordType, "description": "Defined"}},
-)
-def put_record_type(
-    response: Response,
-    services: TheServices,
-    caller: TheCaller,
-    record_type: TheId,
-    body: RecordTypePut,
-) -> record_types.RecordType:
+def put_record_type(services: Services, asked: PutRequest[RecordTypePut]) -> Response:
     """Define a record type, rename it, retire it or take it up again. Type 1 stays in use."""
-    if record_type == PSYCHOTHERAPY and not body.is_active:
+    caller, body = asked.caller, asked.body
+    if asked.id == PSYCHOTHERAPY and not body.is_active:
         raise BadRequest(422, "Record type 1 is psychotherapy notes, for good.", "is_active")
-    command = PutRecordType(by=saving.by(caller), at=services.clock(), **body.model_dump())
-    response.status_code = put(services, caller, RECORD_TYPE, record_type, command)
-    return record_types.RecordType(id=record_type, **body.model_dump())
+    command = PutRecordType(by=by(caller), at=services.clock(), **body.model_dump())
+    recorded = services.ledger.record(caller.clinic_id, RECORD_TYPE, asked.id, command)
+    answer = record_types.RecordType(id=asked.id, **body.model_dump())
+    return json_answer(answer, made_or_changed(recorded))
+
+
+OPERATIONS: Final[tuple[AnyOperation, ...]] = (
+    reading(
+        "/directory/relationships/",
+        "relationships_list",
+        "List Relationships",
+        PageRequest,
+        list_relationships,
+        list_of(Relationship),
+    ),
+    reading(
+        "/directory/relationships/{id}/",
+        "relationships_retrieve",
+        "Retrieve Relationship",
+        IdRequest,
+        retrieve_relationship,
+        Relationship,
+    ),
+    putting(
+        "/directory/relationships/{id}/",
+        "relationships_update",
+        "Put Relationship",
+        PutRequest[RelationshipPut],
+        put_relationship,
+        Relationship,
+        "Made",
+    ),
+    reading(
+        "/directory/sessions/",
+        "sessions_list",
+        "List Sessions",
+        PageRequest,
+        list_sessions,
+        list_of(Session),
+    ),
+    reading(
+        "/directory/sessions/{id}/",
+        "sessions_retrieve",
+        "Retrieve Session",
+        IdRequest,
+        retrieve_session,
+        Session,
+    ),
+    putting(
+        "/directory/sessions/{id}/",
+        "sessions_update",
+        "Put Session",
+        PutRequest[SessionPut],
+        put_session,
+        Session,
+        "Scheduled",
+    ),
+    putting(
+        "/directory/record-types/{id}/",
+        "record_types_update",
+        "Put Record Type",
+        PutRequest[RecordTypePut],
+        put_record_type,
+        record_types.RecordType,
+        "Defined",
+    ),
+)

@@ -1,16 +1,16 @@
 """The multipart form of a save: a part `metadata`, maybe `on_unreadable`, any number of `files`."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from fastapi import Depends, Request
+from fastapi import Request
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from api.given import checked_text
+from api.inputs import checked_text
 from api.problems import BadRequest, field_name
-from api.services import Services, TheServices
+from api.services import Limits
 from api.therapist_note_shapes import Metadata
 
 NAME_CHARS_MAX: Final = 255
@@ -53,7 +53,7 @@ OPENAPI: Final[dict[str, Any]] = {
 }
 
 
-class GivenFile(NamedTuple):
+class UploadedFile(NamedTuple):
     """An uploaded file, whole. What type it was declared to be is not asked: its content shows it."""
 
     name: str
@@ -64,8 +64,14 @@ class NoteForm(NamedTuple):
     """What a save brings."""
 
     metadata: Metadata
-    files: tuple[GivenFile, ...]
+    files: tuple[UploadedFile, ...]
     on_unreadable: OnUnreadable
+
+    def whole(self) -> bytes:
+        """The request in one form, whatever boundary its parts came with."""
+        fields = (self.metadata.model_dump_json().encode(), self.on_unreadable.encode())
+        files = (b"\0".join((file.name.encode(), file.content)) for file in self.files)
+        return b"\0\0".join((*fields, *files))
 
 
 class _Parser(MultiPartParser):
@@ -89,19 +95,18 @@ class _Parser(MultiPartParser):
         super().on_part_end()
 
 
-def _must_be_utf8(given: bytes, field: str) -> None:
+def _must_be_utf8(text: bytes, field: str) -> None:
     try:
-        given.decode()
+        text.decode()
     except UnicodeDecodeError:
         raise BadRequest(400, "Text is sent as UTF-8.", field) from None
 
 
-async def the_form(request: Request, services: TheServices) -> NoteForm:
+async def read_form(request: Request, limits: Limits) -> NoteForm:
     """The request's form. Raises BadRequest for what is not one, or too much."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "multipart/form-data":
         raise BadRequest(415, "The body of this request is multipart/form-data.")
-    limits = services.limits
     parser = _Parser(
         request.headers,
         request.stream(),
@@ -114,23 +119,20 @@ async def the_form(request: Request, services: TheServices) -> NoteForm:
     except MultiPartException as error:
         raise _not_a_form(error) from None
     try:
-        return await _read(services, form)
+        return await _read(limits, form)
     finally:
         await form.close()
 
 
-async def _read(services: Services, form: FormData) -> NoteForm:
+async def _read(limits: Limits, form: FormData) -> NoteForm:
     for name in form:
         if name not in _PARTS:
             raise BadRequest(422, "There is no such part.", field_name([name]) or "body")
     metadata = form.getlist("metadata")
     if len(metadata) != 1 or not isinstance(metadata[0], str):
         raise BadRequest(422, "There is one text part metadata.", "metadata")
-    files = [await _file(services, part) for part in form.getlist("files")]
+    files = [await _file(limits, part) for part in form.getlist("files")]
     return NoteForm(_metadata(metadata[0]), tuple(files), _on_unreadable(form))
-
-
-TheForm = Annotated[NoteForm, Depends(the_form)]
 
 
 def _not_a_form(error: Exception) -> BadRequest:
@@ -143,24 +145,24 @@ def _not_a_form(error: Exception) -> BadRequest:
     return BadRequest(400, "The body is not a form that can be read.", "body")
 
 
-async def _file(services: Services, part: UploadFile | str) -> GivenFile:
+async def _file(limits: Limits, part: UploadFile | str) -> UploadedFile:
     if isinstance(part, str):
         raise BadRequest(422, "Files are sent as files.", "files")
-    limit = services.limits.file_bytes_max
+    limit = limits.file_bytes_max
     if (part.size or 0) > limit:
         raise BadRequest(413, f"A file is at most {limit} bytes long.", "files")
-    name = checked_text(services, part.filename or "", "files")
+    name = checked_text(limits.text_bytes_max, part.filename or "", "files")
     if "\0" in name or len(name) > NAME_CHARS_MAX:
         raise BadRequest(422, f"A file's name has at most {NAME_CHARS_MAX} characters.", "files")
-    return GivenFile(name, await part.read())
+    return UploadedFile(name, await part.read())
 
 
 def _on_unreadable(form: FormData) -> OnUnreadable:
-    said = form.getlist("on_unreadable") or [OnUnreadable.REFUSE]
+    chosen = form.getlist("on_unreadable") or [OnUnreadable.REFUSE]
     choices = {choice.value: choice for choice in OnUnreadable}
-    if len(said) != 1 or said[0] not in choices:
+    if len(chosen) != 1 or chosen[0] not in choices:
         raise BadRequest(422, f"This is one of: {', '.join(choices)}.", "on_unreadable")
-    return choices[str(said[0])]
+    return choices[str(chosen[0])]
 
 
 def _metadata(text: str) -> Metadata:

@@ -2,22 +2,22 @@
 
 from typing import Final, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Response
 from pydantic import BaseModel
 
-from api import saving
-from api.auth import TheCaller
-from api.directory import PUT, READ, Name, permit, put
-from api.given import Cursor, TheId, TheLimit, link_next, read_cursor
-from api.services import Services, TheServices
-from api.therapist_note_shapes import Given
+from api.directory import Name, made_or_changed, permit, putting, reading
+from api.inputs import RequestBody
+from api.note_saves import by
+from api.operations import AnyOperation, json_answer, list_of
+from api.pages import PageRequest
+from api.requests import IdRequest, PutRequest
+from api.services import Services
 from domain.access import DirectoryAction
 from domain.person import PERSON, PutPerson
 from domain.refusals import PersonIsUnknown
 from domain.value import Caller, Role
 from projections.people import PersonRow
 
-router = APIRouter(prefix="/directory", tags=["directory"])
 _STAFF: Final = tuple(role for role in Role if role is not Role.CLIENT)
 
 StaffRole = Literal["therapist", "auditor", "administrator", "ml"]
@@ -38,113 +38,122 @@ class Client(BaseModel):
     full_name: str | None
 
 
-class UserPut(Given):
+class UserPut(RequestBody):
     """How a user shall be known. The role stays as it was first said."""
 
     role: StaffRole
     full_name: Name
 
 
-class ClientPut(Given):
+class ClientPut(RequestBody):
     """How a client shall be known."""
 
     full_name: Name
 
 
-def _people(
-    request: Request,
-    response: Response,
-    services: Services,
-    caller: Caller,
-    roles: tuple[Role, ...],
-    limit: int,
-    cursor: str | None,
-) -> list[PersonRow]:
-    permit(caller, DirectoryAction.READ_PEOPLE)
-    rows = services.people.page(caller, roles, read_cursor(services, caller, cursor) or 0, limit)
-    more = rows[-1].user_id if len(rows) == limit else None
-    response.headers.update(link_next(request, services, caller, more, limit))
-    return rows
+def _page(
+    services: Services, asked: PageRequest, roles: tuple[Role, ...]
+) -> tuple[list[PersonRow], dict[str, str]]:
+    permit(asked.caller, DirectoryAction.READ_PEOPLE)
+    after, size = asked.start(services) or 0, asked.size(services)
+    rows = services.people.page(asked.caller, roles, after, size)
+    return rows, asked.link_next(services, [row.user_id for row in rows])
 
 
-def _person(services: Services, caller: Caller, user_id: int, *, is_client: bool) -> PersonRow:
-    permit(caller, DirectoryAction.READ_PEOPLE)
-    person = services.people.find(caller, user_id)
+def _person(services: Services, asked: IdRequest, *, is_client: bool) -> PersonRow:
+    permit(asked.caller, DirectoryAction.READ_PEOPLE)
+    person = services.people.find(asked.caller, asked.id)
     if person is None or (person.role is Role.CLIENT) is not is_client:
         raise PersonIsUnknown
     return person
 
 
-def _put_person(
-    services: Services, caller: Caller, user_id: int, role: Role, full_name: str
-) -> int:
-    command = PutPerson(by=saving.by(caller), at=services.clock(), role=role, full_name=full_name)
-    return put(services, caller, PERSON, user_id, command)
+def _put(services: Services, caller: Caller, user_id: int, role: Role, full_name: str) -> int:
+    command = PutPerson(by=by(caller), at=services.clock(), role=role, full_name=full_name)
+    return made_or_changed(services.ledger.record(caller.clinic_id, PERSON, user_id, command))
 
 
-@router.get("/users/", operation_id="directory_users_list", responses=READ)
-def list_users(
-    request: Request,
-    response: Response,
-    services: TheServices,
-    caller: TheCaller,
-    limit: TheLimit,
-    cursor: Cursor = None,
-) -> list[User]:
-    """Therapists, auditors, administrators and ML services, by id."""
-    rows = _people(request, response, services, caller, _STAFF, limit, cursor)
-    return [User(id=row.user_id, role=row.role.value, full_name=row.full_name) for row in rows]
-
-
-@router.get("/users/{id}/", operation_id="directory_users_retrieve", responses=READ)
-def retrieve_user(services: TheServices, caller: TheCaller, user_id: TheId) -> User:
-    """One user."""
-    row = _person(services, caller, user_id, is_client=False)
+def _user(row: PersonRow) -> User:
     return User(id=row.user_id, role=row.role.value, full_name=row.full_name)
 
 
-@router.put(
-    "/users/{id}/",
-    operation_id="directory_users_update",
-    responses=PUT | {201: {"model": User, "description": "Registered"}},
-)
-def put_user(
-    response: Response, services: TheServices, caller: TheCaller, user_id: TheId, body: UserPut
-) -> User:
+def list_users(services: Services, asked: PageRequest) -> Response:
+    """Therapists, auditors, administrators and ML services, by id."""
+    rows, headers = _page(services, asked, _STAFF)
+    return json_answer([_user(row) for row in rows], headers=headers)
+
+
+def retrieve_user(services: Services, asked: IdRequest) -> Response:
+    """One user."""
+    return json_answer(_user(_person(services, asked, is_client=False)))
+
+
+def put_user(services: Services, asked: PutRequest[UserPut]) -> Response:
     """Register a user, or rename them."""
-    response.status_code = _put_person(services, caller, user_id, Role(body.role), body.full_name)
-    return User(id=user_id, role=body.role, full_name=body.full_name)
+    body = asked.body
+    status = _put(services, asked.caller, asked.id, Role(body.role), body.full_name)
+    return json_answer(User(id=asked.id, role=body.role, full_name=body.full_name), status)
 
 
-@router.get("/clients/", operation_id="directory_clients_list", responses=READ)
-def list_clients(
-    request: Request,
-    response: Response,
-    services: TheServices,
-    caller: TheCaller,
-    limit: TheLimit,
-    cursor: Cursor = None,
-) -> list[Client]:
+def list_clients(services: Services, asked: PageRequest) -> Response:
     """Clients by id; a therapist finds their own."""
-    rows = _people(request, response, services, caller, (Role.CLIENT,), limit, cursor)
-    return [Client(id=row.user_id, full_name=row.full_name) for row in rows]
+    rows, headers = _page(services, asked, (Role.CLIENT,))
+    clients = [Client(id=row.user_id, full_name=row.full_name) for row in rows]
+    return json_answer(clients, headers=headers)
 
 
-@router.get("/clients/{id}/", operation_id="directory_clients_retrieve", responses=READ)
-def retrieve_client(services: TheServices, caller: TheCaller, user_id: TheId) -> Client:
+def retrieve_client(services: Services, asked: IdRequest) -> Response:
     """One client."""
-    row = _person(services, caller, user_id, is_client=True)
-    return Client(id=row.user_id, full_name=row.full_name)
+    row = _person(services, asked, is_client=True)
+    return json_answer(Client(id=row.user_id, full_name=row.full_name))
 
 
-@router.put(
-    "/clients/{id}/",
-    operation_id="directory_clients_update",
-    responses=PUT | {201: {"model": Client, "description": "Registered"}},
-)
-def put_client(
-    response: Response, services: TheServices, caller: TheCaller, user_id: TheId, body: ClientPut
-) -> Client:
+def put_client(services: Services, asked: PutRequest[ClientPut]) -> Response:
     """Register a client, or rename them."""
-    response.status_code = _put_person(services, caller, user_id, Role.CLIENT, body.full_name)
-    return Client(id=user_id, full_name=body.full_name)
+    full_name = asked.body.full_name
+    status = _put(services, asked.caller, asked.id, Role.CLIENT, full_name)
+    return json_answer(Client(id=asked.id, full_name=full_name), status)
+
+
+OPERATIONS: Final[tuple[AnyOperation, ...]] = (
+    reading(
+        "/directory/users/", "users_list", "List Users", PageRequest, list_users, list_of(User)
+    ),
+    reading(
+        "/directory/users/{id}/", "users_retrieve", "Retrieve User", IdRequest, retrieve_user, User
+    ),
+    putting(
+        "/directory/users/{id}/",
+        "users_update",
+        "Put User",
+        PutRequest[UserPut],
+        put_user,
+        User,
+        "Registered",
+    ),
+    reading(
+        "/directory/clients/",
+        "clients_list",
+        "List Clients",
+        PageRequest,
+        list_clients,
+        list_of(Client),
+    ),
+    reading(
+        "/directory/clients/{id}/",
+        "clients_retrieve",
+        "Retrieve Client",
+        IdRequest,
+        retrieve_client,
+        Client,
+    ),
+    putting(
+        "/directory/clients/{id}/",
+        "clients_update",
+        "Put Client",
+        PutRequest[ClientPut],
+        put_client,
+        Client,
+        "Registered",
+    ),
+)

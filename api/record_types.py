@@ -2,18 +2,19 @@
 
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import Response
 from pydantic import BaseModel
 
-from api.auth import TheCaller
-from api.given import TheId
-from api.problems import BadRequest, documented
-from api.services import TheServices
-from api.therapist_note_shapes import BASE
+from api.note_shapes import BASE
+from api.operations import AnyOperation, Operation, json_answer, list_of
+from api.problems import BadRequest
+from api.requests import CallerRequest, IdRequest
+from api.services import Services
 from projections.record_types import RecordTypeRow
 
+_PATH: Final = f"{BASE}/recordtype/meta/"
 _NAME: Final = "apis_therapistnotes_recordtype_meta"
-router = APIRouter(prefix=f"{BASE}/recordtype/meta", tags=["record-types"])
+_TAG: Final = "record-types"
 
 
 class RecordType(BaseModel):
@@ -25,25 +26,46 @@ class RecordType(BaseModel):
     is_active: bool
 
 
-def shape(row: RecordTypeRow) -> RecordType:
-    """A record type as it is answered."""
+def _shape(row: RecordTypeRow) -> RecordType:
     return RecordType(
         id=row.record_type, name=row.name, description=row.description, is_active=row.is_active
     )
 
 
-@router.get("/", operation_id=f"{_NAME}_list", responses=documented(401, 429))
-def list_record_types(services: TheServices, caller: TheCaller) -> list[RecordType]:
+def list_record_types(services: Services, asked: CallerRequest) -> Response:
     """The active record types, by id ascending."""
-    return [shape(row) for row in services.record_types.active(caller)]
+    return json_answer([_shape(row) for row in services.record_types.active(asked.caller)])
 
 
-@router.get("/{id}/", operation_id=f"{_NAME}_retrieve", responses=documented(401, 404, 429))
-def retrieve_record_type(
-    services: TheServices, caller: TheCaller, record_type: TheId
-) -> RecordType:
+def retrieve_record_type(services: Services, asked: IdRequest) -> Response:
     """One active record type."""
-    found = services.record_types.active(caller, only=record_type)
+    found = services.record_types.active(asked.caller, only=asked.id)
     if not found:
         raise BadRequest(404, "There is no such record type, or it is no longer in use.")
-    return shape(found[0])
+    return json_answer(_shape(found[0]))
+
+
+OPERATIONS: Final[tuple[AnyOperation, ...]] = (
+    Operation(
+        "GET",
+        _PATH,
+        f"{_NAME}_list",
+        _TAG,
+        "List Record Types",
+        CallerRequest,
+        list_record_types,
+        answer=list_of(RecordType),
+        problems=(401, 429),
+    ),
+    Operation(
+        "GET",
+        f"{_PATH}{{id}}/",
+        f"{_NAME}_retrieve",
+        _TAG,
+        "Retrieve Record Type",
+        IdRequest,
+        retrieve_record_type,
+        answer=RecordType,
+        problems=(401, 404, 429),
+    ),
+)

@@ -1,11 +1,9 @@
-"""What the routes work with, as `runtime/wiring.py` built it, and how a route asks for it."""
+"""What the operations work with, as `runtime/wiring.py` built it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from domain.value import Caller
@@ -56,7 +54,7 @@ class StreamLimits:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that a route may need; each takes what it uses."""
+    """Everything that an operation may need; each takes what it uses."""
 
     ledger: Ledger
     keys: Keys
@@ -81,11 +79,3 @@ class Services:
     is_ready: Callable[[], bool]
     is_https: bool
     anonymous: Caller | None
-
-
-async def _the_services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
-
-
-TheServices = Annotated[Services, Depends(_the_services)]

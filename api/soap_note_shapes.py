@@ -8,19 +8,10 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from api.given import GivenDate, GivenId, GivenSignature, GivenText
-from api.therapist_note_shapes import (
-    Given,
-    LookUp,
-    amended_text,
-    printed_as_required,
-    text_of,
-    whose,
-)
-from domain.note_facts import NoteApproved, NoteVersion
+from api.inputs import InputDate, InputId, InputSignature, InputText, RequestBody
+from api.note_bodies import DraftFields, new_note_ids
+from api.therapist_note_shapes import LookUp, printed_as_required
 from domain.value import Role
-from projections.history import HistoryEntry
-from projections.notes import CurrentNote
 
 # --- answers
 
@@ -141,163 +132,104 @@ class SoapLookUp(LookUp):
     signature: Any = None
 
 
-class SoapSaid(Given):
-    """What a change may say of the note's ids; where said, they are those that it has."""
+class SoapChange(RequestBody):
+    """What every change may say of the note's ids; where it names them, they are those that it has."""
 
-    therapist_notes_notetypeid: GivenId | None = None
-    client_user_id: GivenId | None = None
-    therapist_user_id: GivenId | None = None
-    therapist_client_id: GivenId | None = None
-    therapist_session_id: GivenId | None = None
+    therapist_notes_notetypeid: InputId | None = None
+    client_user_id: InputId | None = None
+    therapist_user_id: InputId | None = None
+    therapist_client_id: InputId | None = None
+    therapist_session_id: InputId | None = None
     created_user_id: int | None = None
     updated_user_id: int | None = None
     is_override: bool | None = None
     is_approved: bool | None = None
-    signature: GivenSignature | None
+    signature: InputSignature | None
+
+    def ids(self) -> dict[str, int | None]:
+        """The ids, by the names that the domain gives them."""
+        return {
+            "record_type": self.therapist_notes_notetypeid,
+            "client_user_id": self.client_user_id,
+            "therapist_user_id": self.therapist_user_id,
+            "therapist_client_id": self.therapist_client_id,
+        }
 
 
-class SoapPut(SoapSaid):
+class SoapPut(SoapChange):
     """A new version of the therapist's text; with `is_approved`, an approved one."""
 
-    therapist_data: GivenText
-    date: GivenDate
+    therapist_data: InputText
+    date: InputDate
+
+    def draft_fields(self) -> DraftFields:
+        """What it says of the new version."""
+        return DraftFields(self.therapist_data, "therapist_data", self.date, self.is_override)
 
 
-class SoapLongPut(SoapSaid):
+class SoapLongPut(SoapChange):
     """A new version of the therapist's text, from the long form; `ml_data` is the ML service's."""
 
     model_config = ConfigDict(json_schema_extra=printed_as_required(TherapistSoapHistory))
 
-    ml_data: GivenText
-    therapist_data: GivenText
-    create_timestamp: GivenDate | None = None
-    update_timestamp: GivenDate | None = None
+    ml_data: InputText
+    therapist_data: InputText
+    create_timestamp: InputDate | None = None
+    update_timestamp: InputDate | None = None
     history: dict[str, Any] | None = None
 
+    def draft_fields(self) -> DraftFields:
+        """What it says of the new version."""
+        return DraftFields(self.therapist_data, "therapist_data", None, self.is_override)
 
-class SoapHistoryPut(SoapSaid):
+
+class SoapHistoryPut(SoapChange):
     """An amendment of a history entry, and why. Approval and signature are not amended."""
 
-    data: GivenText
-    date: GivenDate
+    data: InputText
+    date: InputDate
     therapist_soapnotes_id: int | None = None
-    session_start_time: GivenDate | None = None
-    session_end_time: GivenDate | None = None
-    reason: GivenText | None = None
+    session_start_time: InputDate | None = None
+    session_end_time: InputDate | None = None
+    reason: InputText | None = None
+
+    def approval_field(self) -> str | None:
+        """The field by which it asks for an approval, which no amendment gives."""
+        if self.is_approved:
+            return "is_approved"
+        return "signature" if self.signature else None
 
 
-class SoapSave(Given):
+class SoapSave(RequestBody):
     """Create a SOAP note, or with `id` save a new version of it."""
 
-    id: GivenId | None = None
-    data: GivenText | dict[str, Any]
+    id: InputId | None = None
+    data: InputText | dict[str, Any]
     sender_role: Literal["ml", "therapist"]
-    record_type: GivenId = Field(
+    record_type: InputId = Field(
         validation_alias=AliasChoices(
             "record_type", "therapist_notes_notetypeid", "therapistnotes_notetype_id"
         )
     )
-    client_user_id: GivenId
-    therapist_user_id: GivenId
-    therapist_client_id: GivenId
+    client_user_id: InputId
+    therapist_user_id: InputId
+    therapist_client_id: InputId
     is_approved: bool
     is_override: bool | None = None
-    signature: GivenSignature | None = None
-    therapist_session_id: GivenId | None = None
-    date: GivenDate | None = None
+    signature: InputSignature | None = None
+    therapist_session_id: InputId | None = None
+    date: InputDate | None = None
 
+    def ids(self) -> dict[str, int]:
+        """The ids, by the names that the domain gives them."""
+        return new_note_ids(self)
 
-# --- from what was read to what is answered
+    def draft_fields(self) -> DraftFields:
+        """What it says of the new version."""
+        is_ml = self.sender_role == "ml"
+        fields = DraftFields(self.data, "data", self.date, self.is_override)
+        return fields._replace(sender_role=Role.ML) if is_ml else fields
 
-
-def short(note: CurrentNote) -> SoapShort:
-    """Operations 18, 20, 21."""
-    return SoapShort(
-        id=note.note_id,
-        therapist_data=text_of(note.saved),
-        therapist_notes_notetypeid=note.saved.record_type,
-        created_user_id=note.created_by,
-        updated_user_id=note.saved.by.user_id,
-        date=note.saved.dated,
-        **whose(note.saved),
-        **_approval(note.saved),
-    )
-
-
-def by_type(note: CurrentNote) -> SoapByType:
-    """Operation 19."""
-    return SoapByType(
-        id=note.note_id,
-        data=text_of(note.saved),
-        record_type=note.saved.record_type,
-        created_user_id=note.created_by,
-        updated_user_id=note.saved.by.user_id,
-        date=note.saved.dated,
-        create_timestamp=note.created_at,
-        update_timestamp=note.saved.at,
-        **whose(note.saved),
-        **_approval(note.saved),
-    )
-
-
-def long(note: CurrentNote, entry: HistoryEntry) -> SoapLong:
-    """Operations 33 to 36."""
-    words = note.saved.words
-    return SoapLong(
-        id=note.note_id,
-        ml_data=(words.ml_text if words else None) or "",
-        therapist_data=text_of(note.saved),
-        therapist_notes_notetypeid=note.saved.record_type,
-        created_user_id=note.created_by,
-        updated_user_id=note.saved.by.user_id,
-        create_timestamp=note.created_at,
-        update_timestamp=note.saved.at,
-        history=history(entry),
-        **whose(note.saved),
-        **_approval(note.saved),
-    )
-
-
-def history(entry: HistoryEntry) -> TherapistSoapHistory:
-    """Operations 23, 25, 26, 28, 30, 31."""
-    return TherapistSoapHistory(
-        therapist_notes_notetypeid=entry.saved.record_type, **_history_fields(entry)
-    )
-
-
-def history_by_type(entry: HistoryEntry) -> SoapHistoryByType:
-    """Operations 24 and 29."""
-    return SoapHistoryByType(
-        record_type=entry.saved.record_type,
-        create_timestamp=entry.saved.at,
-        update_timestamp=(entry.amended or entry.saved).at,
-        **_history_fields(entry),
-    )
-
-
-def _history_fields(entry: HistoryEntry) -> dict[str, Any]:
-    return {
-        "id": entry.position,
-        "data": amended_text(entry),
-        "created_user_id": entry.saved.by.user_id,
-        "updated_user_id": (entry.amended or entry.saved).by.user_id,
-        "therapist_soapnotes_id": entry.note_id,
-        "session_start_time": entry.session_starts_at,
-        "session_end_time": entry.session_ends_at,
-        "date": entry.saved.dated,
-        **whose(entry.saved),
-        **_approval(entry.saved),
-    }
-
-
-def sender(role: Literal["ml", "therapist"]) -> Literal[Role.ML, Role.THERAPIST]:
-    """The role that a save is sent in."""
-    return Role.ML if role == "ml" else Role.THERAPIST
-
-
-def _approval(saved: NoteVersion) -> dict[str, Any]:
-    return {
-        "is_override": saved.is_override,
-        "is_approved": isinstance(saved, NoteApproved),
-        "signature": saved.words.signature if saved.words else None,
-    }
+    def whole(self) -> bytes:
+        """The body in one form."""
+        return self.model_dump_json().encode()

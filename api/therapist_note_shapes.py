@@ -6,28 +6,12 @@ so that what was read can be sent back, and change nothing.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from api.given import GivenDate, GivenId, GivenSignature, GivenText
-from domain.note_facts import NoteApproved, NoteVersion
-from projections.history import HistoryEntry
-from projections.notes import CurrentNote
-
-BASE: Final = "/apis/therapistnotes"
-
-
-class Given(BaseModel):
-    """A request's body: a field that nobody would read is refused rather than lost.
-
-    Types are those of JSON: `true` is not the id 1, and `"yes"` approves nothing.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, populate_by_name=True, strict=True
-    )
-
+from api.inputs import InputDate, InputId, InputSignature, InputText, RequestBody
+from api.note_bodies import DraftFields, new_note_ids
 
 # --- answers
 
@@ -140,15 +124,15 @@ class NoteLong(BaseModel):
 # --- requests
 
 
-class LookUp(Given):
+class LookUp(RequestBody):
     """Which client and record type. The printed serializer's other fields may come along."""
 
-    record_type_id: GivenId = Field(
+    record_type_id: InputId = Field(
         validation_alias=AliasChoices(
             "record_type_id", "therapistnotes_notetype_id", "therapist_notes_notetypeid"
         )
     )
-    client_user_id: GivenId
+    client_user_id: InputId
     data: Any = None
     date: Any = None
     therapist_notes_id: int | None = None
@@ -159,26 +143,39 @@ class LookUp(Given):
     therapist_session_id: int | None = None
 
 
-class Said(Given):
-    """What a change may say of the note's ids; where said, they are those that it has."""
+class NoteChange(RequestBody):
+    """What every change may say of the note's ids; where it names them, they are those that it has."""
 
-    therapistnotes_notetype_id: GivenId | None = None
-    client_user_id: GivenId | None = None
-    therapist_user_id: GivenId | None = None
-    therapist_client_id: GivenId | None = None
-    therapist_session_id: GivenId | None = None
+    therapistnotes_notetype_id: InputId | None = None
+    client_user_id: InputId | None = None
+    therapist_user_id: InputId | None = None
+    therapist_client_id: InputId | None = None
+    therapist_session_id: InputId | None = None
     created_user_id: int | None = None
     updated_user_id: int | None = None
 
+    def ids(self) -> dict[str, int | None]:
+        """The ids, by the names that the domain gives them."""
+        return {
+            "record_type": self.therapistnotes_notetype_id,
+            "client_user_id": self.client_user_id,
+            "therapist_user_id": self.therapist_user_id,
+            "therapist_client_id": self.therapist_client_id,
+        }
 
-class NotePut(Said):
+
+class NotePut(NoteChange):
     """A new version of a note; with `is_approved`, an approved one."""
 
-    data: GivenText
-    date: GivenDate
+    data: InputText
+    date: InputDate
     is_approved: bool | None = None
-    signature: GivenSignature | None = None
+    signature: InputSignature | None = None
     attachment: str | None = None
+
+    def draft_fields(self) -> DraftFields:
+        """What it says of the new version."""
+        return DraftFields(self.data, dated=self.date)
 
 
 def printed_as_required(history: type[BaseModel]) -> Callable[[dict[str, Any]], None]:
@@ -192,170 +189,69 @@ def printed_as_required(history: type[BaseModel]) -> Callable[[dict[str, Any]], 
     return print_it
 
 
-class NoteLongPut(Said):
+class NoteLongPut(NoteChange):
     """A new version of a note, from its long form."""
 
     model_config = ConfigDict(json_schema_extra=printed_as_required(TherapistNotesHistory))
 
-    data: GivenText
-    create_timestamp: GivenDate | None = None
-    update_timestamp: GivenDate | None = None
+    data: InputText
+    create_timestamp: InputDate | None = None
+    update_timestamp: InputDate | None = None
     history: dict[str, Any] | None = None
     file_content_json: Any = None
     is_approved: bool | None = None
-    signature: GivenSignature | None = None
+    signature: InputSignature | None = None
+
+    def draft_fields(self) -> DraftFields:
+        """What it says of the new version."""
+        return DraftFields(self.data)
 
 
-class HistoryPut(Said):
+class HistoryPut(NoteChange):
     """An amendment of a history entry, and why."""
 
-    data: GivenText
+    data: InputText
     therapist_notes_id: int | None = None
     attachment: str | None = None
-    reason: GivenText | None = None
+    reason: InputText | None = None
+
+    def approval_field(self) -> str | None:
+        """It has no such field."""
+        return None
 
 
-class Metadata(Given):
+class Metadata(RequestBody):
     """The part `metadata` of a save: JSON text."""
 
-    id: GivenId | None = None
-    data: GivenText | dict[str, Any]
-    record_type: GivenId = Field(
+    id: InputId | None = None
+    data: InputText | dict[str, Any]
+    record_type: InputId = Field(
         validation_alias=AliasChoices(
             "record_type", "therapistnotes_notetype_id", "therapist_notes_notetypeid"
         )
     )
-    client_user_id: GivenId
-    therapist_user_id: GivenId
-    therapist_client_id: GivenId
-    therapist_session_id: GivenId | None = None
-    date: GivenDate | None = None
+    client_user_id: InputId
+    therapist_user_id: InputId
+    therapist_client_id: InputId
+    therapist_session_id: InputId | None = None
+    date: InputDate | None = None
     is_approved: bool | None = None
-    signature: GivenSignature | None = None
+    signature: InputSignature | None = None
+
+    def ids(self) -> dict[str, int]:
+        """The ids, by the names that the domain gives them."""
+        return new_note_ids(self)
+
+    def draft_fields(self) -> DraftFields:
+        """What it says of the new version."""
+        return DraftFields(self.data, dated=self.date)
+
+    def whole(self) -> bytes:
+        """The body in one form."""
+        return self.model_dump_json().encode()
 
 
-class Because(Given):
+class Reason(RequestBody):
     """Why something is deleted or withdrawn."""
 
-    reason: GivenText | None = None
-
-
-# --- from what was read to what is answered
-
-
-def short(note: CurrentNote) -> NoteShort:
-    """Operations 1, 3, 4."""
-    return NoteShort(
-        id=note.note_id,
-        data=text_of(note.saved),
-        therapistnotes_notetype_id=note.saved.record_type,
-        created_user_id=note.created_by,
-        updated_user_id=note.saved.by.user_id,
-        date=note.saved.dated,
-        attachment=_attachment(note.saved),
-        **whose(note.saved),
-    )
-
-
-def by_type(note: CurrentNote) -> NoteByType:
-    """Operation 2."""
-    return NoteByType(
-        id=note.note_id,
-        data=text_of(note.saved),
-        record_type=note.saved.record_type,
-        created_user_id=note.created_by,
-        updated_user_id=note.saved.by.user_id,
-        date=note.saved.dated,
-        attachment=_attachment(note.saved),
-        is_approved=isinstance(note.saved, NoteApproved),
-        signature=note.saved.words.signature if note.saved.words else None,
-        create_timestamp=note.created_at,
-        update_timestamp=note.saved.at,
-        **whose(note.saved),
-    )
-
-
-def long(note: CurrentNote, entry: HistoryEntry) -> NoteLong:
-    """Operations 11 to 14."""
-    return NoteLong(
-        id=note.note_id,
-        data=text_of(note.saved),
-        therapistnotes_notetype_id=note.saved.record_type,
-        created_user_id=note.created_by,
-        updated_user_id=note.saved.by.user_id,
-        create_timestamp=note.created_at,
-        update_timestamp=note.saved.at,
-        history=history(entry),
-        file_content_json=_files(note.saved),
-        **whose(note.saved),
-    )
-
-
-def history(entry: HistoryEntry) -> TherapistNotesHistory:
-    """Operations 6, 8, 9."""
-    return TherapistNotesHistory(
-        id=entry.position,
-        data=amended_text(entry),
-        therapist_notes_id=entry.note_id,
-        therapistnotes_notetype_id=entry.saved.record_type,
-        created_user_id=entry.saved.by.user_id,
-        updated_user_id=(entry.amended or entry.saved).by.user_id,
-        attachment=_attachment(entry.saved),
-        **whose(entry.saved),
-    )
-
-
-def history_by_type(entry: HistoryEntry) -> HistoryByType:
-    """Operation 7."""
-    return HistoryByType(
-        id=entry.position,
-        data=amended_text(entry),
-        record_type=entry.saved.record_type,
-        therapist_notes_id=entry.note_id,
-        created_user_id=entry.saved.by.user_id,
-        updated_user_id=(entry.amended or entry.saved).by.user_id,
-        attachment=_attachment(entry.saved),
-        create_timestamp=entry.saved.at,
-        update_timestamp=(entry.amended or entry.saved).at,
-        **whose(entry.saved),
-    )
-
-
-def amended_text(entry: HistoryEntry) -> str:
-    """What the entry says: its amendment, or what was saved."""
-    if entry.amended and entry.amended.words:
-        return entry.amended.words.text
-    return text_of(entry.saved)
-
-
-def file_url(note_id: int, digest: str) -> str:
-    """Where a file of a note is fetched."""
-    return f"{BASE}/recordtype/{note_id}/files/{digest}/"
-
-
-def text_of(saved: NoteVersion) -> str:
-    """What the version says; nothing once its words were erased."""
-    return saved.words.text if saved.words else ""
-
-
-def whose(saved: NoteVersion) -> dict[str, Any]:
-    """The ids that every form of a note names."""
-    return {
-        "client_user_id": saved.client_user_id,
-        "therapist_user_id": saved.therapist_user_id,
-        "therapist_client_id": saved.therapist_client_id,
-        "therapist_session_id": saved.therapist_session_id,
-    }
-
-
-def _attachment(saved: NoteVersion) -> str:
-    return file_url(saved.note_id, saved.attachments[0]) if saved.attachments else ""
-
-
-def _files(saved: NoteVersion) -> list[FileContent] | None:
-    if not saved.words or not saved.words.files:
-        return None
-    return [
-        FileContent(**file.model_dump(), url=file_url(saved.note_id, digest))
-        for file, digest in zip(saved.words.files, saved.attachments, strict=True)
-    ]
+    reason: InputText | None = None

@@ -3,29 +3,29 @@
 from datetime import datetime
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel
 
-from api import saving
-from api.auth import TheCaller
-from api.directory import PUT, READ, permit
-from api.given import GivenText, TheId, checked_text
+from api.directory import permit, putting, reading
+from api.inputs import InputText, RequestBody, checked_text
+from api.note_reads import must_read
+from api.note_saves import by
+from api.operations import AnyOperation, json_answer
 from api.problems import BadRequest
-from api.services import Services, TheServices
-from api.therapist_note_shapes import Given
+from api.requests import IdRequest, PutRequest
+from api.services import Services
 from domain.access import DirectoryAction
 from domain.refusals import TranscriptIsUnknown
 from domain.session import SESSION, PutTranscript, Session
 from domain.value import Caller
 
-router = APIRouter(prefix="/directory/sessions", tags=["directory"])
-_PATH: Final = "/{id}/transcript"
+_PATH: Final = "/directory/sessions/{id}/transcript/"
 
 
-class TranscriptPut(Given):
+class TranscriptPut(RequestBody):
     """What was said. Lines may begin with a speaker ("Therapist:", "Client:") or a time."""
 
-    text: GivenText
+    text: InputText
 
 
 class TranscriptOut(BaseModel):
@@ -37,10 +37,11 @@ class TranscriptOut(BaseModel):
     stored_at: datetime
 
 
-def _found(session: Session | None) -> TranscriptOut:
+def _shape(session: Session | None) -> TranscriptOut:
     stored = session.transcript if session else None
-    if not session or not stored or not stored.words or not session.transcript_version:
+    if session is None or stored is None or stored.words is None:
         raise TranscriptIsUnknown
+    assert session.transcript_version is not None, "a transcript has its version"
     return TranscriptOut(
         session_id=stored.session_id,
         version=session.transcript_version,
@@ -54,34 +55,41 @@ def _must_be_there(services: Services, caller: Caller, session_id: int) -> None:
         raise BadRequest(404, "There is no such session.")
 
 
-@router.get(f"{_PATH}/", operation_id="directory_sessions_transcript_retrieve", responses=READ)
-def retrieve_transcript(
-    services: TheServices, caller: TheCaller, session_id: TheId
-) -> TranscriptOut:
+def retrieve_transcript(services: Services, asked: IdRequest) -> Response:
     """A session's transcript; for those who may read the client's notes."""
-    permit(caller, DirectoryAction.READ_PEOPLE)
-    saving.must_read(caller)
-    _must_be_there(services, caller, session_id)
-    return _found(services.ledger.state(caller.clinic_id, SESSION, session_id))
+    permit(asked.caller, DirectoryAction.READ_PEOPLE)
+    must_read(asked.caller)
+    _must_be_there(services, asked.caller, asked.id)
+    return json_answer(_shape(services.ledger.state(asked.caller.clinic_id, SESSION, asked.id)))
 
 
-@router.put(
-    f"{_PATH}/",
-    operation_id="directory_sessions_transcript_update",
-    responses=PUT | {201: {"model": TranscriptOut, "description": "Stored"}},
-)
-def put_transcript(
-    response: Response,
-    services: TheServices,
-    caller: TheCaller,
-    session_id: TheId,
-    body: TranscriptPut,
-) -> TranscriptOut:
+def put_transcript(services: Services, asked: PutRequest[TranscriptPut]) -> Response:
     """Store the transcript of a session of one's own, in the place of a former one."""
+    caller = asked.caller
     permit(caller, DirectoryAction.MANAGE_SESSIONS)
-    text = checked_text(services, body.text, "text")
-    _must_be_there(services, caller, session_id)
-    command = PutTranscript(by=saving.by(caller), at=services.clock(), text=text)
-    recorded = services.ledger.record(caller.clinic_id, SESSION, session_id, command)
-    response.status_code = 201 if recorded.position else 200
-    return _found(recorded.state)
+    text = checked_text(services.limits.text_bytes_max, asked.body.text, "text")
+    _must_be_there(services, caller, asked.id)
+    command = PutTranscript(by=by(caller), at=services.clock(), text=text)
+    recorded = services.ledger.record(caller.clinic_id, SESSION, asked.id, command)
+    return json_answer(_shape(recorded.state), 201 if recorded.position else 200)
+
+
+OPERATIONS: Final[tuple[AnyOperation, ...]] = (
+    reading(
+        _PATH,
+        "sessions_transcript_retrieve",
+        "Retrieve Transcript",
+        IdRequest,
+        retrieve_transcript,
+        TranscriptOut,
+    ),
+    putting(
+        _PATH,
+        "sessions_transcript_update",
+        "Put Transcript",
+        PutRequest[TranscriptPut],
+        put_transcript,
+        TranscriptOut,
+        "Stored",
+    ),
+)

@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Response
 from pydantic import BaseModel
 
-from api import saving
-from api.auth import TheCaller
-from api.given import Cursor, GivenId, TheId, TheLimit, link_next, read_cursor
-from api.problems import BadRequest, documented
-from api.services import Services, TheServices
-from api.therapist_note_shapes import BASE, Given
+from api.inputs import InputId, RequestBody
+from api.note_saves import by
+from api.note_shapes import BASE
+from api.operations import AnyOperation, Operation, Threads, json_answer, list_of
+from api.pages import PageRequest
+from api.problems import READ, BadRequest
+from api.requests import JSON, IdRequest, TheCaller
+from api.services import Services
 from domain.access import reads_notes
 from domain.generation import (
     GENERATION,
@@ -37,20 +39,18 @@ from projections.generations import GenerationRow
 
 PATH: Final = f"{BASE}/soap/trigger/"
 _NAME: Final = "apis_therapistnotes_soap_trigger"
-_READ: Final = documented(401, 403, 404, 422, 429)
-_CHANGE: Final = documented(400, 401, 403, 404, 409, 415, 422, 429)
-
-router = APIRouter(prefix=f"{BASE}/soap/trigger", tags=["soap-trigger"])
+_TAG: Final = "soap-trigger"
+_CHANGE: Final = (400, 401, 403, 404, 409, 415, 422, 429)
 
 
-class Trigger(Given):
+class Trigger(RequestBody):
     """What a SOAP note shall be drafted for; without a session, the newest that there are words of."""
 
-    client_user_id: GivenId
-    therapist_user_id: GivenId
-    therapist_client_id: GivenId
-    record_type: GivenId
-    therapist_session_id: GivenId | None = None
+    client_user_id: InputId
+    therapist_user_id: InputId
+    therapist_client_id: InputId
+    record_type: InputId
+    therapist_session_id: InputId | None = None
 
 
 class Processing(BaseModel):
@@ -115,85 +115,77 @@ class GenerationDetail(GenerationOut):
     made_by: MadeBy | None
 
 
-@router.get("/", operation_id=f"{_NAME}_retrieve", responses=_READ)
-def list_generations(
-    request: Request,
-    response: Response,
-    services: TheServices,
-    caller: TheCaller,
-    limit: TheLimit,
-    cursor: Cursor = None,
-) -> list[GenerationOut]:
+class TriggerRequest(NamedTuple):
+    """A SOAP note that shall be drafted."""
+
+    caller: TheCaller
+    body: Annotated[Trigger, JSON]
+
+
+def list_generations(services: Services, asked: PageRequest) -> Response:
     """The drafts that were asked for and that the caller may see, newest first."""
-    _must_see(caller)
-    rows = services.generations.page(caller, read_cursor(services, caller, cursor), limit)
-    more = rows[-1].generation_id if len(rows) == limit else None
-    response.headers.update(link_next(request, services, caller, more, limit))
-    return [GenerationOut(**_out(row)) for row in rows]
+    _must_see(asked.caller)
+    below, size = asked.start(services), asked.size(services)
+    rows = services.generations.page(asked.caller, below, size)
+    headers = asked.link_next(services, [row.generation_id for row in rows])
+    return json_answer([GenerationOut(**_out(row)) for row in rows], headers=headers)
 
 
-@router.post("/", operation_id=f"{_NAME}_create", responses=_CHANGE)
-def trigger_generation(
-    response: Response, services: TheServices, caller: TheCaller, body: Trigger
-) -> Processing:
+def trigger_generation(services: Services, asked: TriggerRequest) -> Response:
     """Draft a SOAP note in the background; `Location` names where its state is told."""
+    caller, body, ids = asked.caller, asked.body, services.ledger.ids
     name = _client_name(services, caller, body)
     services.references.check(caller, **body.model_dump())
     session_id = _session(services, caller, body)
     with _alone(services, caller, body.therapist_client_id, session_id):
-        generation_id = services.ledger.ids.next(Kind.GENERATION)
+        generation_id = ids.next(Kind.GENERATION)
         command = RequestGeneration(
-            by=saving.by(caller),
+            by=by(caller),
             at=services.clock(),
             client_user_id=body.client_user_id,
             therapist_user_id=body.therapist_user_id,
             therapist_client_id=body.therapist_client_id,
             record_type=body.record_type,
             therapist_session_id=session_id,
-            soap_note_id=services.ledger.ids.next(Kind.SOAP_NOTE),
+            soap_note_id=ids.next(Kind.SOAP_NOTE),
             client_name=name,
         )
         services.ledger.record(caller.clinic_id, GENERATION, generation_id, command)
-    response.headers["Location"] = f"{PATH}{generation_id}/"
-    return Processing()
+    return _under_way(generation_id)
 
 
-@router.get("/{id}/", operation_id=f"{_NAME}_retrieve_2", responses=_READ)
-def retrieve_generation(
-    services: TheServices, caller: TheCaller, generation_id: TheId
-) -> GenerationDetail:
+def retrieve_generation(services: Services, asked: IdRequest) -> Response:
     """Where one draft stands, and once it is made, by what and from what."""
-    row = _find(services, caller, generation_id)
+    caller = asked.caller
+    row = _find(services, caller, asked.id)
     made_by = None
     if reads_notes(caller.role):
-        made_by = _made_by(services.ledger.state(caller.clinic_id, GENERATION, generation_id))
-    return GenerationDetail(**_out(row), made_by=made_by)
+        made_by = _made_by(services.ledger.state(caller.clinic_id, GENERATION, asked.id))
+    return json_answer(GenerationDetail(**_out(row), made_by=made_by))
 
 
-@router.put("/{id}/", operation_id=f"{_NAME}_update", responses=_CHANGE)
-def generate_again(
-    response: Response, services: TheServices, caller: TheCaller, generation_id: TheId
-) -> Processing:
+def generate_again(services: Services, asked: IdRequest) -> Response:
     """Draft once more, as a new SOAP note; the former one stays."""
-    row = _find(services, caller, generation_id)
+    caller = asked.caller
+    row = _find(services, caller, asked.id)
     with _alone(services, caller, row.therapist_client_id, row.therapist_session_id):
-        command = RequestAgain(
-            by=saving.by(caller),
-            at=services.clock(),
-            soap_note_id=services.ledger.ids.next(Kind.SOAP_NOTE),
-        )
-        services.ledger.record(caller.clinic_id, GENERATION, generation_id, command)
-    response.headers["Location"] = f"{PATH}{generation_id}/"
-    return Processing()
+        soap_note_id = services.ledger.ids.next(Kind.SOAP_NOTE)
+        command = RequestAgain(by=by(caller), at=services.clock(), soap_note_id=soap_note_id)
+        services.ledger.record(caller.clinic_id, GENERATION, asked.id, command)
+    return _under_way(asked.id)
 
 
-@router.delete("/{id}/", status_code=204, operation_id=f"{_NAME}_destroy", responses=_CHANGE)
-def cancel_generation(services: TheServices, caller: TheCaller, generation_id: TheId) -> Response:
+def cancel_generation(services: Services, asked: IdRequest) -> Response:
     """Cancel a draft that is not made yet."""
-    _find(services, caller, generation_id)
-    command = CancelGeneration(by=saving.by(caller), at=services.clock())
-    services.ledger.record(caller.clinic_id, GENERATION, generation_id, command)
+    caller = asked.caller
+    _find(services, caller, asked.id)
+    command = CancelGeneration(by=by(caller), at=services.clock())
+    services.ledger.record(caller.clinic_id, GENERATION, asked.id, command)
     return Response(status_code=204)
+
+
+def _under_way(generation_id: int) -> Response:
+    return json_answer(Processing(), headers={"Location": f"{PATH}{generation_id}/"})
 
 
 def _must_see(caller: Caller) -> None:
@@ -225,11 +217,11 @@ def _client_name(services: Services, caller: Caller, body: Trigger) -> str:
 
 def _session(services: Services, caller: Caller, body: Trigger) -> int | None:
     """The session to draft from. Raises NothingToDraftFrom."""
-    whose = (caller.clinic_id, body.client_user_id, body.therapist_user_id)
+    ids = (caller.clinic_id, body.client_user_id, body.therapist_user_id)
     session_id = body.therapist_session_id
     if session_id is None:
-        session_id = services.draft_sources.newest_session(*whose)
-    if not services.draft_sources.is_there_any(*whose, session_id):
+        session_id = services.draft_sources.newest_session(*ids)
+    if not services.draft_sources.is_there_any(*ids, session_id):
         raise NothingToDraftFrom("therapist_session_id")
     return session_id
 
@@ -239,9 +231,9 @@ def _alone(
     services: Services, caller: Caller, therapist_client_id: int, session_id: int | None
 ) -> Iterator[None]:
     """One draft at a time for a relationship and session, whoever asks in whichever process."""
-    which = (therapist_client_id, session_id)
-    with services.ledger.try_lock(caller.clinic_id, "generation", *which) as is_alone:
-        if not is_alone or services.generations.is_under_way(caller, *which):
+    draft_of = (therapist_client_id, session_id)
+    with services.ledger.try_lock(caller.clinic_id, "generation", *draft_of) as is_alone:
+        if not is_alone or services.generations.is_under_way(caller, *draft_of):
             raise GenerationIsUnderWay
         yield
 
@@ -279,7 +271,69 @@ def _made_by(generation: Generation | None) -> MadeBy | None:
             for source in drafted.sources
         ],
         sentences=[
-            Sentence(section=said.section, cites=[Cite(**c.model_dump()) for c in said.cites])
-            for said in sentences
+            Sentence(section=one.section, cites=[Cite(**c.model_dump()) for c in one.cites])
+            for one in sentences
         ],
     )
+
+
+OPERATIONS: Final[tuple[AnyOperation, ...]] = (
+    Operation(
+        "GET",
+        PATH,
+        f"{_NAME}_retrieve",
+        _TAG,
+        "List Generations",
+        PageRequest,
+        list_generations,
+        answer=list_of(GenerationOut),
+        problems=READ,
+    ),
+    Operation(
+        "POST",
+        PATH,
+        f"{_NAME}_create",
+        _TAG,
+        "Trigger Generation",
+        TriggerRequest,
+        trigger_generation,
+        answer=Processing,
+        problems=_CHANGE,
+        threads=Threads.SAVES,
+    ),
+    Operation(
+        "GET",
+        f"{PATH}{{id}}/",
+        f"{_NAME}_retrieve_2",
+        _TAG,
+        "Retrieve Generation",
+        IdRequest,
+        retrieve_generation,
+        answer=GenerationDetail,
+        problems=READ,
+    ),
+    Operation(
+        "PUT",
+        f"{PATH}{{id}}/",
+        f"{_NAME}_update",
+        _TAG,
+        "Generate Again",
+        IdRequest,
+        generate_again,
+        answer=Processing,
+        problems=_CHANGE,
+        threads=Threads.SAVES,
+    ),
+    Operation(
+        "DELETE",
+        f"{PATH}{{id}}/",
+        f"{_NAME}_destroy",
+        _TAG,
+        "Cancel Generation",
+        IdRequest,
+        cancel_generation,
+        problems=_CHANGE,
+        status=204,
+        threads=Threads.SAVES,
+    ),
+)

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from api.directory import Name
-from api.given import GivenDate, GivenId
+from api.inputs import InputDate, InputId
 from api.people import StaffRole
 from domain.session import EventStatus
 from domain.value import Kind
@@ -27,7 +27,7 @@ class Row(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    id: GivenId
+    id: InputId
 
 
 class UserRow(Row):
@@ -46,19 +46,19 @@ class ClientRow(Row):
 class RelationshipRow(Row):
     """Who treats whom, and whether still."""
 
-    therapist_user_id: GivenId
-    client_user_id: GivenId
+    therapist_user_id: InputId
+    client_user_id: InputId
     is_active: bool = True
 
 
 class SessionRow(Row):
     """When who sees whom; the relationship is one of the file's or of the directory's."""
 
-    therapist_user_id: GivenId
-    client_user_id: GivenId
-    therapist_client_id: GivenId
-    session_start_time: GivenDate
-    session_end_time: GivenDate
+    therapist_user_id: InputId
+    client_user_id: InputId
+    therapist_client_id: InputId
+    session_start_time: InputDate
+    session_end_time: InputDate
     event_status: EventStatus | None = None
 
 

@@ -23,9 +23,10 @@ from anyio.to_thread import run_sync
 from api.services import StreamLimits
 from domain.value import Caller
 from ledger.database import UNREACHABLE
-from projections.changes import Change, Changes, Page, Treatments, told
+from projections.changes import Change, Changes, Page, Treatments
+from projections.changes import told as visible_changes
 
-log = logging.getLogger("noteledger.feed")
+log = logging.getLogger("noteledger.changes")
 
 READS_AT_ONCE: Final = 2
 """Of streams that catch up. They have threads of their own, and take none from requests."""
@@ -64,8 +65,8 @@ class _News(NamedTuple):
     treatments: Treatments | None
 
 
-class Feed:
-    """The streams of one process, and what they tell."""
+class ChangeStream:
+    """The streams of one process, and what they send."""
 
     def __init__(
         self, changes: Changes, limits: StreamLimits, is_ending: Callable[[], bool]
@@ -122,7 +123,9 @@ class Feed:
             page = await run_sync(read, limiter=self._reading)
             found, upto = page.changes, page.position
         news = found[bisect_right(found, after, key=attrgetter("position")) :]
-        return told(caller, news, clinic.clients_of.get(caller.user_id, frozenset())), upto
+        return visible_changes(
+            caller, news, clinic.clients_of.get(caller.user_id, frozenset())
+        ), upto
 
     # --- the look-out
 

@@ -1,27 +1,29 @@
-"""What changed, as it happens: server-sent events (WHATWG HTML, section 9.2), without words.
+"""The change stream: what changed, as it happens, as server-sent events (WHATWG HTML, section 9.2).
 
-`docs/events.md` says what a consumer needs. A stream tells only of what its caller may read; an
-event's id is its position, and whoever sends it back misses nothing and hears nothing twice.
+`docs/events.md` says what a consumer needs. Events hold no words, and only what their caller may
+read; an event's id is its position, and whoever sends it back misses nothing and gets nothing twice.
 """
 
 from collections.abc import AsyncIterator
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import anyio
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from api.auth import TheListener, the_listener
-from api.feed import Feed, TooManyOfYourStreams, TooManyStreams
-from api.problems import BadRequest, documented, problem
+from api.auth import the_listener
+from api.change_stream import ChangeStream, TooManyOfYourStreams, TooManyStreams
+from api.operations import AnyOperation, Operation
+from api.problems import BadRequest, problem
+from api.requests import AfterPosition, LastEventId, TheListener, TheRequest
 from api.services import Services
 from domain.refusals import NotPermitted
 from domain.session import EventStatus
-from domain.value import MAX_ID, Caller, Kind, Role
+from domain.value import Caller, Kind, Role
 from domain.work import JobName, WhyFailed
 from ledger.accounts import LoginIsThrottled
 from ledger.database import UNREACHABLE
@@ -83,15 +85,15 @@ _SHAPE_OF: Final[dict[Kind, type[BaseModel]]] = {
 
 
 @lru_cache(maxsize=2_048)
-def written(change: Change) -> bytes:
+def as_event(change: Change) -> bytes:
     """The change as an event on the wire. Many streams tell of the same one."""
     shape = _SHAPE_OF[change.about]
-    said = {**change._asdict(), "id": change.number}
-    told = shape.model_validate({name: said[name] for name in shape.model_fields})
+    fields = {**change._asdict(), "id": change.number}
+    event = shape.model_validate({name: fields[name] for name in shape.model_fields})
     return format_sse_event(
         id=str(change.position),
         event=change.about.value,
-        data_str=told.model_dump_json(exclude_none=True),
+        data_str=event.model_dump_json(exclude_none=True),
     )
 
 
@@ -99,16 +101,16 @@ class EventStream(StreamingResponse):
     """An answer that goes on until its reader leaves, its time is over, or the caller may no longer."""
 
     def __init__(self, request: Request, caller: Caller, after: int) -> None:
-        super().__init__(self._told(), headers={"X-Accel-Buffering": "no"}, media_type=MEDIA_TYPE)
+        super().__init__(self._events(), headers={"X-Accel-Buffering": "no"}, media_type=MEDIA_TYPE)
         self._request = request
-        self._feed: Feed = request.app.state.feed
+        self._stream: ChangeStream = request.app.state.change_stream
         self._caller = caller
         self._after = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve it, or say that there are too many."""
         try:
-            with self._feed.listening(self._caller) as listening:
+            with self._stream.listening(self._caller) as listening:
                 await super().__call__(scope, receive, send)
         except TooManyStreams:
             await _too_many(503, "Too many event streams are open here.")(scope, receive, send)
@@ -120,7 +122,7 @@ class EventStream(StreamingResponse):
                 with anyio.move_on_after(LAST_WORD_SECONDS):
                     await send({"type": "http.response.body", "body": b""})
 
-    async def _told(self) -> AsyncIterator[bytes]:
+    async def _events(self) -> AsyncIterator[bytes]:
         """What goes over the wire. The next change is fetched when the last one was taken."""
         services: Services = self._request.app.state.services
         times = services.stream_limits
@@ -132,12 +134,12 @@ class EventStream(StreamingResponse):
             until_check = max(0.0, check_at - anyio.current_time())
             with anyio.move_on_after(min(times.keep_alive_seconds, until_check)):
                 while not changes:
-                    changes, self._after = await self._feed.changes(self._caller, self._after)
+                    changes, self._after = await self._stream.changes(self._caller, self._after)
             if anyio.current_time() >= check_at:
                 if not await self._may_go_on():
                     return
                 check_at = anyio.current_time() + times.check_seconds
-            yield b"".join(map(written, changes)) or format_sse_event(id=str(self._after))
+            yield b"".join(map(as_event, changes)) or format_sse_event(id=str(self._after))
 
     async def _may_go_on(self) -> bool:
         """Whether the log-in still is what it was; where nobody can tell, it is asked again later."""
@@ -153,51 +155,52 @@ def _too_many(status: int, sentence: str) -> Response:
     return problem(status, sentence, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-# --- the route
+# --- the operation
 
 
-Position = Annotated[int | None, Query(ge=0, le=MAX_ID, description="Where to begin, at first.")]
-LastEventId = Annotated[
-    int | None,
-    Header(
-        alias="Last-Event-ID",
-        ge=0,
-        le=MAX_ID,
-        description="The id that the last event came with; wins over `after`.",
-    ),
-]
-router = APIRouter(prefix="/events", tags=["events"])
-_STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "Events as they happen. `data` of `note` and `soap-note` is a NoteEvent, of"
-        " `session` a SessionEvent, of `generation` a GenerationEvent, each on one line.",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
-    }
-}
+class ListenRequest(NamedTuple):
+    """A stream, and where it begins."""
+
+    caller: TheListener
+    request: TheRequest
+    after: AfterPosition
+    last_event_id: LastEventId
 
 
-@router.get(
-    "/",
-    operation_id="events_listen",
-    response_class=StreamingResponse,
-    responses=_STREAM | documented(401, 403, 422, 429, 503),
-)
-async def listen(
-    request: Request,
-    caller: TheListener,
-    after: Position = None,
-    last_event_id: LastEventId = None,
-) -> EventStream:
+async def listen(services: Services, asked: ListenRequest) -> Response:
     """What changed among the notes, sessions and drafts that the caller may read, as it happens.
 
     It begins after the position that is named, or else with what happens next.
     """
+    caller = asked.caller
     if caller.role is Role.CLIENT:
         raise NotPermitted
-    feed: Feed = request.app.state.feed
-    head = await feed.head(caller)
-    begin = after if last_event_id is None else last_event_id
+    stream: ChangeStream = asked.request.app.state.change_stream
+    head = await stream.head(caller)
+    begin = asked.after if asked.last_event_id is None else asked.last_event_id
     if begin is not None and begin > head:
-        field = "after" if last_event_id is None else "Last-Event-ID"
+        field = "after" if asked.last_event_id is None else "Last-Event-ID"
         raise BadRequest(422, "The ledger has not come so far: listen without a position.", field)
-    return EventStream(request, caller, head if begin is None else begin)
+    return EventStream(asked.request, caller, head if begin is None else begin)
+
+
+OPERATIONS: Final[tuple[AnyOperation, ...]] = (
+    Operation(
+        "GET",
+        "/events/",
+        "events_listen",
+        "events",
+        "Listen",
+        ListenRequest,
+        listen,
+        problems=(401, 403, 422, 429, 503),
+        responses={
+            200: {
+                "description": "Events as they happen. `data` of `note` and `soap-note` is a NoteEvent,"
+                " of `session` a SessionEvent, of `generation` a GenerationEvent, each on one line.",
+                "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+            }
+        },
+        response_class=StreamingResponse,
+    ),
+)

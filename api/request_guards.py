@@ -19,7 +19,7 @@ _HEADERS: Final = [
 ]
 
 
-class Edge:
+class RequestGuards:
     """Wraps the application.
 
     - A path answers with and without its trailing slash, and never by a redirect.

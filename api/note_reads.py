@@ -1,0 +1,170 @@
+"""Reading notes and their histories: lists, look-ups by client and record type, single ones, files."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+from fastapi import Response
+from pydantic import BaseModel
+
+from api.inputs import etag
+from api.note_kinds import LookUpRequest, NoteKind
+from api.note_shapes import entry_fields, long_note_fields, note_answer, note_fields
+from api.operations import json_answer
+from api.pages import PageRequest
+from api.requests import FileDigest, IdRequest, PathId, TheCaller
+from api.services import Services
+from api.therapist_note_shapes import LookUp
+from domain.access import reads_notes
+from domain.note_facts import File
+from domain.refusals import AttachmentIsUnknown, EntryIsUnknown, NoteIsUnknown, NotPermitted
+from domain.value import Caller, Kind
+from projections.history import HistoryEntry
+from projections.notes import CurrentNote
+from projections.partial_history import partial_history
+
+NEWEST: Final = 10
+DOWNLOAD: Final = "application/octet-stream"
+
+
+def must_read(caller: Caller) -> None:
+    """Refuse those to whom no note could be open, rather than show them nothing."""
+    if not reads_notes(caller.role):
+        raise NotPermitted
+
+
+def find_note(services: Services, caller: Caller, kind: Kind, note_id: int) -> CurrentNote:
+    """The note, if it is there for this caller; whoever may not read it learns nothing of it."""
+    must_read(caller)
+    note = services.notes.find(caller, kind, note_id)
+    if note is None:
+        raise NoteIsUnknown
+    return note
+
+
+def find_entry(services: Services, caller: Caller, kind: Kind, position: int) -> HistoryEntry:
+    """The history entry, if it is there for this caller."""
+    must_read(caller)
+    entry = services.history.find(caller, kind, position)
+    if entry is None:
+        raise EntryIsUnknown
+    return entry
+
+
+# --- notes
+
+
+def list_short(kind: NoteKind, services: Services, asked: PageRequest) -> Response:
+    """A page of notes in their short form, by id."""
+    notes, headers = _page(kind, services, asked)
+    return json_answer([kind.short.model_validate(note_fields(n)) for n in notes], headers=headers)
+
+
+def list_long(kind: NoteKind, services: Services, asked: PageRequest) -> Response:
+    """A page of notes in their long form, by id."""
+    notes, headers = _page(kind, services, asked)
+    longs = [kind.long.model_validate(long_note_fields(note)) for note in notes]
+    return json_answer(longs, headers=headers)
+
+
+def _page(
+    kind: NoteKind, services: Services, asked: PageRequest
+) -> tuple[list[CurrentNote], dict[str, str]]:
+    must_read(asked.caller)
+    after = asked.start(services) or 0
+    notes = services.notes.page(asked.caller, kind.kind, after, asked.size(services))
+    return notes, asked.link_next(services, [note.note_id for note in notes])
+
+
+def look_up_notes(kind: NoteKind, services: Services, asked: LookUpRequest[LookUp]) -> Response:
+    """A client's notes of one record type, by id; 204 where there are none."""
+    must_read(asked.caller)
+    client, record_type = asked.body.client_user_id, asked.body.record_type_id
+    notes = services.notes.of_client(asked.caller, kind.kind, client, record_type)
+    return _found([kind.by_type.model_validate(note_fields(note)) for note in notes])
+
+
+def retrieve_short(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
+    """One note in its short form."""
+    note = find_note(services, asked.caller, kind.kind, asked.id)
+    return note_answer(kind.short, note_fields(note), note.version)
+
+
+def retrieve_long(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
+    """One note in its long form."""
+    note = find_note(services, asked.caller, kind.kind, asked.id)
+    return note_answer(kind.long, long_note_fields(note), note.version)
+
+
+# --- histories
+
+
+def list_history(kind: NoteKind, services: Services, asked: PageRequest) -> Response:
+    """A page of history entries, newest first."""
+    must_read(asked.caller)
+    before, size = asked.start(services), asked.size(services)
+    entries = services.history.page(asked.caller, kind.kind, before, size)
+    headers = asked.link_next(services, [entry.position for entry in entries])
+    return json_answer(
+        [kind.entry.model_validate(entry_fields(e)) for e in entries], headers=headers
+    )
+
+
+def look_up_history(kind: NoteKind, services: Services, asked: LookUpRequest[LookUp]) -> Response:
+    """A client's newest entries of one record type, by id descending; 204 where there are none."""
+    must_read(asked.caller)
+    client, record_type = asked.body.client_user_id, asked.body.record_type_id
+    entries = services.history.newest(asked.caller, kind.kind, client, record_type, NEWEST)
+    return _found([kind.entry_by_type.model_validate(entry_fields(entry)) for entry in entries])
+
+
+def look_up_partial_history(
+    kind: NoteKind, services: Services, asked: LookUpRequest[LookUp]
+) -> Response:
+    """A client's partial history of one record type; 204 where there is none."""
+    must_read(asked.caller)
+    client, record_type = asked.body.client_user_id, asked.body.record_type_id
+    entries = partial_history(services.note_rows, asked.caller, client, record_type)
+    return _found([kind.entry_by_type.model_validate(entry_fields(entry)) for entry in entries])
+
+
+def retrieve_entry(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
+    """One history entry."""
+    entry = find_entry(services, asked.caller, kind.kind, asked.id)
+    return json_answer(kind.entry.model_validate(entry_fields(entry)))
+
+
+def _found(answers: Sequence[BaseModel]) -> Response:
+    return json_answer(answers) if answers else Response(status_code=204)
+
+
+# --- files
+
+
+class FileRequest(NamedTuple):
+    """A file of a note, named by its digest."""
+
+    caller: TheCaller
+    digest: FileDigest
+    id: PathId
+
+
+def retrieve_file(kind: NoteKind, services: Services, asked: FileRequest) -> Response:
+    """The bytes of a file that the note's newest version holds."""
+    note = find_note(services, asked.caller, kind.kind, asked.id)
+    saved = note.saved
+    if asked.digest not in saved.attachments or saved.words is None:
+        raise AttachmentIsUnknown
+    file = saved.words.files[saved.attachments.index(asked.digest)]
+    content = services.ledger.open_file(asked.caller.clinic_id, asked.digest)
+    return Response(content, headers=_download_headers(file, note.version), media_type=DOWNLOAD)
+
+
+def _download_headers(file: File, version: int) -> dict[str, str]:
+    """A file is to be kept, not shown: whatever it holds, no browser runs it here."""
+    name = quote(file.name.replace("/", "_").replace("\\", "_") or "file", safe="")
+    return {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "ETag": etag(version),
+    }
