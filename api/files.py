@@ -26,8 +26,6 @@ def read_and_seal(
     Raises FilesAreUnreadable, ReadersAreBusyError. Those of a psychotherapy note are read, too: a
     child of this process reads them, no worker does.
     """
-    if not uploaded:
-        return (), ()
     files = _read(services, uploaded, on_unreadable)
     scope = KeyScope.PSYCHOTHERAPY if body.record_type == PSYCHOTHERAPY else KeyScope.GENERAL
     subject = Subject(body.client_user_id, scope)

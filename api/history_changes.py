@@ -19,7 +19,7 @@ from domain.note_facts import NoteApproved
 def amend(kind: NoteKind, services: Services, asked: PutRequest[AmendmentBody]) -> Response:
     """Amend an entry; the ids that the request names must be those that the entry has."""
     caller, body = asked.caller, asked.body
-    entry = find_entry(services, caller, kind.kind, asked.id)
+    entry = find_entry(services, caller, kind.aggregate.kind, asked.id)
     if (field := body.approval_field()) and not isinstance(entry.saved, NoteApproved):
         detail = "An amendment changes the text alone: to approve, save a version of the note."
         raise BadRequest(422, detail, field)
@@ -33,14 +33,14 @@ def amend(kind: NoteKind, services: Services, asked: PutRequest[AmendmentBody]) 
         reason=checked_reason(services, body.reason),
     )
     services.ledger.record(caller.clinic_id, kind.aggregate, entry.note_id, command)
-    amended = find_entry(services, caller, kind.kind, asked.id)
+    amended = find_entry(services, caller, kind.aggregate.kind, asked.id)
     return json_answer(kind.entry.model_validate(entry_fields(amended)))
 
 
 def withdraw(kind: NoteKind, services: Services, asked: WithdrawRequest) -> Response:
     """Take an entry from view; 204."""
     caller = asked.caller
-    entry = find_entry(services, caller, kind.kind, asked.id)
+    entry = find_entry(services, caller, kind.aggregate.kind, asked.id)
     command = WithdrawEntry(
         by=by(caller),
         at=services.clock(),

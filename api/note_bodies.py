@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from domain.value import Role
 
-NoteIds = Mapping[str, int | None]
+NoteIds = Mapping[str, Any]
 """Ids by the names that the domain gives them; None: the request does not name it."""
 
 
@@ -38,7 +38,11 @@ class SaveBody(Protocol):
     def draft_fields(self) -> DraftFields:
         """What it says of the new version."""
 
-    def ids(self) -> Mapping[str, Any]:
+
+class ChangeBody(SaveBody, Protocol):
+    """The body of a new version of a note; it may name the note's ids."""
+
+    def ids(self) -> NoteIds:
         """Client, therapist, relationship and record type."""
 
 
@@ -89,13 +93,3 @@ class AmendmentBody(Protocol):
 
     def approval_field(self) -> str | None:
         """The field by which it asks for an approval, which no amendment gives; None where it does not."""
-
-
-def new_note_ids(body: CreateBody) -> dict[str, int]:
-    """The ids of the body of a save that may create a note."""
-    return {
-        "record_type": body.record_type,
-        "client_user_id": body.client_user_id,
-        "therapist_user_id": body.therapist_user_id,
-        "therapist_client_id": body.therapist_client_id,
-    }

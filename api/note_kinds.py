@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from api import soap_note_shapes as soap
 from api import therapist_note_shapes as therapist
-from api.note_bodies import AmendmentBody, SaveBody
+from api.note_bodies import AmendmentBody, ChangeBody
 from api.note_shapes import BASE
 from api.requests import (
     JSON,
@@ -24,7 +24,6 @@ from api.requests import (
 from api.therapist_note_shapes import LookUp, Reason
 from domain.note import NOTE, NoteAggregate
 from domain.soap_note import SOAP_NOTE
-from domain.value import Kind
 
 Text = tuple[str, str]
 """Summary and description of an operation."""
@@ -94,8 +93,8 @@ class NoteKind:
     name: str
     tag: str
     look_up: type[LookUpRequest[LookUp]]
-    put: type[ChangeRequest[SaveBody]]
-    long_put: type[ChangeRequest[SaveBody]]
+    put: type[ChangeRequest[ChangeBody]]
+    long_put: type[ChangeRequest[ChangeBody]]
     amend: type[PutRequest[AmendmentBody]]
     short: type[BaseModel]
     by_type: type[BaseModel]
@@ -104,11 +103,6 @@ class NoteKind:
     entry_by_type: type[BaseModel]
     texts: Mapping[str, Text]
     takes_ml_drafts: bool = False
-
-    @property
-    def kind(self) -> Kind:
-        """The aggregate's kind, by which the views tell notes apart."""
-        return self.aggregate.kind
 
 
 _HISTORY_LOOK_UP: Final = (

@@ -72,7 +72,7 @@ def _page(
 ) -> tuple[list[CurrentNote], dict[str, str]]:
     must_read(asked.caller)
     after = asked.start(services) or 0
-    notes = services.notes.page(asked.caller, kind.kind, after, asked.size(services))
+    notes = services.notes.page(asked.caller, kind.aggregate.kind, after, asked.size(services))
     return notes, asked.link_next(services, [note.note_id for note in notes])
 
 
@@ -80,19 +80,19 @@ def look_up_notes(kind: NoteKind, services: Services, asked: LookUpRequest[LookU
     """A client's notes of one record type, by id; 204 where there are none."""
     must_read(asked.caller)
     client, record_type = asked.body.client_user_id, asked.body.record_type_id
-    notes = services.notes.of_client(asked.caller, kind.kind, client, record_type)
+    notes = services.notes.of_client(asked.caller, kind.aggregate.kind, client, record_type)
     return _found([kind.by_type.model_validate(note_fields(note)) for note in notes])
 
 
 def retrieve_short(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
     """One note in its short form."""
-    note = find_note(services, asked.caller, kind.kind, asked.id)
+    note = find_note(services, asked.caller, kind.aggregate.kind, asked.id)
     return note_answer(kind.short, note_fields(note), note.version)
 
 
 def retrieve_long(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
     """One note in its long form."""
-    note = find_note(services, asked.caller, kind.kind, asked.id)
+    note = find_note(services, asked.caller, kind.aggregate.kind, asked.id)
     return note_answer(kind.long, long_note_fields(note), note.version)
 
 
@@ -103,7 +103,7 @@ def list_history(kind: NoteKind, services: Services, asked: PageRequest) -> Resp
     """A page of history entries, newest first."""
     must_read(asked.caller)
     before, size = asked.start(services), asked.size(services)
-    entries = services.history.page(asked.caller, kind.kind, before, size)
+    entries = services.history.page(asked.caller, kind.aggregate.kind, before, size)
     headers = asked.link_next(services, [entry.position for entry in entries])
     return json_answer(
         [kind.entry.model_validate(entry_fields(e)) for e in entries], headers=headers
@@ -114,7 +114,9 @@ def look_up_history(kind: NoteKind, services: Services, asked: LookUpRequest[Loo
     """A client's newest entries of one record type, by id descending; 204 where there are none."""
     must_read(asked.caller)
     client, record_type = asked.body.client_user_id, asked.body.record_type_id
-    entries = services.history.newest(asked.caller, kind.kind, client, record_type, NEWEST)
+    entries = services.history.newest(
+        asked.caller, kind.aggregate.kind, client, record_type, NEWEST
+    )
     return _found([kind.entry_by_type.model_validate(entry_fields(entry)) for entry in entries])
 
 
@@ -130,7 +132,7 @@ def look_up_partial_history(
 
 def retrieve_entry(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
     """One history entry."""
-    entry = find_entry(services, asked.caller, kind.kind, asked.id)
+    entry = find_entry(services, asked.caller, kind.aggregate.kind, asked.id)
     return json_answer(kind.entry.model_validate(entry_fields(entry)))
 
 
@@ -151,7 +153,7 @@ class FileRequest(NamedTuple):
 
 def retrieve_file(kind: NoteKind, services: Services, asked: FileRequest) -> Response:
     """The bytes of a file that the note's newest version holds."""
-    note = find_note(services, asked.caller, kind.kind, asked.id)
+    note = find_note(services, asked.caller, kind.aggregate.kind, asked.id)
     saved = note.saved
     if asked.digest not in saved.attachments or saved.words is None:
         raise AttachmentIsUnknown

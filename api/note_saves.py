@@ -9,7 +9,7 @@ from fastapi import Response
 from api.files import read_and_seal
 from api.forms import OnUnreadable, UploadedFile
 from api.inputs import checked_text, idempotency_claim
-from api.note_bodies import CreateBody, NoteIds, SaveBody
+from api.note_bodies import ChangeBody, CreateBody, NoteIds, SaveBody
 from api.note_kinds import ChangeRequest, DeleteRequest, FormSave, JsonSave, NoteKind
 from api.note_reads import find_note
 from api.note_shapes import long_note_fields, note_answer, note_fields
@@ -19,7 +19,7 @@ from domain.note import CreateNote, DeleteNote, Draft, SaveNote
 from domain.note_facts import Note
 from domain.refusals import SubjectIsFixed
 from domain.value import By, Caller
-from ledger.entry import IdempotencyClaim
+from ledger.entry import Attachment, IdempotencyClaim
 from ledger.ledger import Recorded
 from projections.history import HistoryEntry
 from projections.notes import CurrentNote
@@ -33,22 +33,22 @@ def by(caller: Caller) -> By:
 # --- a further version of a note that is there
 
 
-def update_short(kind: NoteKind, services: Services, asked: ChangeRequest[SaveBody]) -> Response:
+def update_short(kind: NoteKind, services: Services, asked: ChangeRequest[ChangeBody]) -> Response:
     """A new version, answered in the short form."""
     note = _update(kind, services, asked)
     return note_answer(kind.short, note_fields(note), note.version)
 
 
-def update_long(kind: NoteKind, services: Services, asked: ChangeRequest[SaveBody]) -> Response:
+def update_long(kind: NoteKind, services: Services, asked: ChangeRequest[ChangeBody]) -> Response:
     """A new version, answered in the long form."""
     note = _update(kind, services, asked)
     return note_answer(kind.long, long_note_fields(note), note.version)
 
 
-def _update(kind: NoteKind, services: Services, asked: ChangeRequest[SaveBody]) -> CurrentNote:
+def _update(kind: NoteKind, services: Services, asked: ChangeRequest[ChangeBody]) -> CurrentNote:
     caller, body = asked.caller, asked.body
     draft = _draft(services, caller, body)
-    note = find_note(services, caller, kind.kind, asked.id)
+    note = find_note(services, caller, kind.aggregate.kind, asked.id)
     _check_session(services, caller, note, body.therapist_session_id)
     who: dict[str, Any] = {"by": by(caller), "at": services.clock()}
     command = SaveNote(**who, draft=draft, if_version=asked.if_version, **body.ids())
@@ -87,39 +87,49 @@ def _save(
     """`whole` is the request in one form, for its Idempotency-Key."""
     caller, ledger = asked.caller, services.ledger
     draft = _draft(services, caller, body)
+    ids: dict[str, Any] = {
+        "record_type": body.record_type,
+        "client_user_id": body.client_user_id,
+        "therapist_user_id": body.therapist_user_id,
+        "therapist_client_id": body.therapist_client_id,
+    }
     # What is wrong is refused before a file is read, which takes its time, and before one is sealed,
     # which makes a key for the person whom it is about.
-    _check_ids(kind, services, caller, body)
-    new_files, attachments = read_and_seal(services, caller, body, files, on_unreadable)
-    draft = draft.model_copy(update={"new_files": new_files}) if new_files else draft
+    _check_ids(kind, services, caller, body, ids)
+    attachments: Sequence[Attachment] = ()
+    if files:
+        new_files, attachments = read_and_seal(services, caller, body, files, on_unreadable)
+        draft = draft.model_copy(update={"new_files": new_files})
     who: dict[str, Any] = {"by": by(caller), "at": services.clock()}
     if body.id is None:
-        number = ledger.ids.next(kind.kind)
-        create = CreateNote(**who, draft=draft, **body.ids())
-        claim = _claim(kind, services, asked, whole)
+        number = ledger.ids.next(kind.aggregate.kind)
+        create = CreateNote(**who, draft=draft, **ids)
+        claim = _claim(kind, services, asked, whole) if asked.idempotency_key else None
         recorded = ledger.record(
             caller.clinic_id, kind.aggregate, number, create, attachments, claim
         )
     else:
-        save = SaveNote(**who, draft=draft, if_version=asked.if_version, **body.ids())
+        save = SaveNote(**who, draft=draft, if_version=asked.if_version, **ids)
         recorded = ledger.record(caller.clinic_id, kind.aggregate, body.id, save, attachments)
     note = _note_after_save(kind, services, caller, recorded)
     location = f"{kind.path}/recordtype/{note.note_id}/"
     return note_answer(kind.long, long_note_fields(note), note.version, 201, location)
 
 
-def _check_ids(kind: NoteKind, services: Services, caller: Caller, body: CreateBody) -> None:
+def _check_ids(
+    kind: NoteKind, services: Services, caller: Caller, body: CreateBody, ids: dict[str, int]
+) -> None:
     """The ids of a new note are there and belong together; those of a known one are the note's own."""
     session_id = body.therapist_session_id
     if body.id is None:
-        services.references.check(caller, therapist_session_id=session_id, **body.ids())
+        services.references.check(caller, therapist_session_id=session_id, **ids)
     elif kind.takes_ml_drafts and not reads_notes(caller.role):
         services.references.check(
             caller, body.client_user_id, body.therapist_user_id, therapist_session_id=session_id
         )
     else:
-        note = find_note(services, caller, kind.kind, body.id)
-        refuse_other_ids(body.ids(), note)
+        note = find_note(services, caller, kind.aggregate.kind, body.id)
+        refuse_other_ids(ids, note)
         _check_session(services, caller, note, session_id)
 
 
@@ -146,9 +156,8 @@ def _claim(
     services: Services,
     asked: FormSave | JsonSave[CreateBody],
     whole: Callable[[], bytes],
-) -> IdempotencyClaim | None:
-    if asked.idempotency_key is None:
-        return None
+) -> IdempotencyClaim:
+    assert asked.idempotency_key is not None, "a request with a key"
     secret = services.keys.clinic_secret(asked.caller.clinic_id, "idempotency")
     path = f"{kind.path}/recordtype/"
     return idempotency_claim(secret, asked.caller.user_id, asked.idempotency_key, path, whole())
@@ -184,7 +193,7 @@ def _note_after_save(
     """The note as the save left it, also for the ML service, which reads no notes."""
     note = recorded.state
     if recorded.position is None and reads_notes(caller.role):
-        return find_note(services, caller, kind.kind, recorded.number)
+        return find_note(services, caller, kind.aggregate.kind, recorded.number)
     position = recorded.position or services.ledger.position(
         caller.clinic_id, kind.aggregate, recorded.number, note.saved_version
     )
@@ -216,7 +225,7 @@ def _session_times(
 def delete(kind: NoteKind, services: Services, asked: DeleteRequest) -> Response:
     """Soft-delete; 204, with the id in the header Note-Id."""
     caller = asked.caller
-    find_note(services, caller, kind.kind, asked.id)
+    find_note(services, caller, kind.aggregate.kind, asked.id)
     command = DeleteNote(
         by=by(caller),
         at=services.clock(),

@@ -120,10 +120,12 @@ def _must_be_open(kind: NoteKind, services: Services, asked: IdRequest) -> None:
     caller = asked.caller
     first = services.ledger.read_clear(caller.clinic_id, kind.aggregate, asked.id, 1)
     if caller.role is not Role.ML:
-        find_note(services, caller, kind.kind, asked.id)
+        find_note(services, caller, kind.aggregate.kind, asked.id)
     if not isinstance(first, NoteVersion):
         raise NoteIsUnknown
-    note = NoteAccess(kind.kind, first.record_type, first.therapist_user_id, is_callers_client=True)
+    note = NoteAccess(
+        kind.aggregate.kind, first.record_type, first.therapist_user_id, is_callers_client=True
+    )
     if refused := access.refusal(caller, Action.READ_DEIDENTIFIED, note):
         raise refused
 
@@ -132,7 +134,7 @@ def _must_be_there(kind: NoteKind, services: Services, asked: IdRequest) -> None
     """An administrator reads no note, but learns whether the work on one went wrong."""
     caller, note_id = asked.caller, asked.id
     if caller.role is not Role.ADMINISTRATOR:
-        find_note(services, caller, kind.kind, note_id)
+        find_note(services, caller, kind.aggregate.kind, note_id)
     elif services.ledger.read_clear(caller.clinic_id, kind.aggregate, note_id, 1) is None:
         raise NoteIsUnknown
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from api.inputs import InputDate, InputId, InputSignature, InputText, RequestBody
-from api.note_bodies import DraftFields, new_note_ids
+from api.note_bodies import DraftFields
 from api.therapist_note_shapes import LookUp, printed_as_required
 from domain.value import Role
 
@@ -219,10 +219,6 @@ class SoapSave(RequestBody):
     signature: InputSignature | None = None
     therapist_session_id: InputId | None = None
     date: InputDate | None = None
-
-    def ids(self) -> dict[str, int]:
-        """The ids, by the names that the domain gives them."""
-        return new_note_ids(self)
 
     def draft_fields(self) -> DraftFields:
         """What it says of the new version."""

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from api.inputs import InputDate, InputId, InputSignature, InputText, RequestBody
-from api.note_bodies import DraftFields, new_note_ids
+from api.note_bodies import DraftFields
 
 # --- answers
 
@@ -237,10 +237,6 @@ class Metadata(RequestBody):
     date: InputDate | None = None
     is_approved: bool | None = None
     signature: InputSignature | None = None
-
-    def ids(self) -> dict[str, int]:
-        """The ids, by the names that the domain gives them."""
-        return new_note_ids(self)
 
     def draft_fields(self) -> DraftFields:
         """What it says of the new version."""

@@ -55,13 +55,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def on_core(core: int, *command: str, env: dict[str, str] | None = None) -> Iterator[None]:
-    """Run a program on one core until the block ends."""
-
-    process = subprocess.Popen([sys.executable, "-m", *command], env={**os.environ, **(env or {})})
+def on_core(
+    core: int, *command: str, env: dict[str, str] | None = None, checkout: Path | None = None
+) -> Iterator[int]:
+    """Run a program on one core until the block ends, from another checkout if asked; its process id."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command], env={**os.environ, **(env or {})}, cwd=checkout
+    )
     os.sched_setaffinity(process.pid, {core})
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(30)
