@@ -30,12 +30,11 @@ from api.auth import CallerCache
 from api.change_stream import ChangeStream
 from api.inputs import SIGNATURE_CHARS_MAX
 from api.note_operations import NOTE_OPERATIONS
-from api.note_shapes import BASE
 from api.operations import AnyOperation, asks_caller, mount
 from api.problems import Problem
 from api.request_guards import RequestGuards
 from api.services import Limits, Services
-from api.therapist_note_shapes import Metadata
+from api.therapist_note_shapes import BASE, Metadata
 
 _UNNAMED: Final[tuple[type[BaseModel], ...]] = (Problem, Metadata, *changes.SHAPES)
 """Shapes that no operation names to FastAPI."""

@@ -7,7 +7,6 @@ from api.note_bodies import AmendmentBody
 from api.note_kinds import NoteKind, WithdrawRequest
 from api.note_reads import find_entry
 from api.note_saves import by, checked_reason, refuse_other_ids
-from api.note_shapes import entry_fields
 from api.operations import json_answer
 from api.problems import BadRequest
 from api.requests import PutRequest
@@ -34,7 +33,7 @@ def amend(kind: NoteKind, services: Services, asked: PutRequest[AmendmentBody]) 
     )
     services.ledger.record(caller.clinic_id, kind.aggregate, entry.note_id, command)
     amended = find_entry(services, caller, kind.aggregate.kind, asked.id)
-    return json_answer(kind.entry.model_validate(entry_fields(amended)))
+    return json_answer(kind.entry.of(amended))
 
 
 def withdraw(kind: NoteKind, services: Services, asked: WithdrawRequest) -> Response:

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Generic, NamedTuple
 
-from pydantic import BaseModel
-
 from api import soap_note_shapes as soap
 from api import therapist_note_shapes as therapist
 from api.note_bodies import AmendmentBody, ChangeBody
-from api.note_shapes import BASE
+from api.note_shapes import ENTRY_FIELDS, NOTE_FIELDS, AnswerShape, long_note_fields
 from api.requests import (
     JSON,
     OPTIONAL_REASON,
@@ -21,7 +19,7 @@ from api.requests import (
     TheCaller,
     TheForm,
 )
-from api.therapist_note_shapes import LookUp, Reason
+from api.therapist_note_shapes import BASE, LookUp, Reason
 from domain.note import NOTE, NoteAggregate
 from domain.soap_note import SOAP_NOTE
 
@@ -96,11 +94,11 @@ class NoteKind:
     put: type[ChangeRequest[ChangeBody]]
     long_put: type[ChangeRequest[ChangeBody]]
     amend: type[PutRequest[AmendmentBody]]
-    short: type[BaseModel]
-    by_type: type[BaseModel]
-    long: type[BaseModel]
-    entry: type[BaseModel]
-    entry_by_type: type[BaseModel]
+    short: AnswerShape
+    by_type: AnswerShape
+    long: AnswerShape
+    entry: AnswerShape
+    entry_by_type: AnswerShape
     texts: Mapping[str, Text]
     takes_ml_drafts: bool = False
 
@@ -114,6 +112,9 @@ _AMENDMENT: Final = (
 )
 _WITHDRAWAL: Final = "The withdrawal of an entry from view; the ledger keeps it."
 
+_THERAPIST_ENTRY: Final = AnswerShape(therapist.TherapistNotesHistory, ENTRY_FIELDS)
+_SOAP_ENTRY: Final = AnswerShape(soap.TherapistSoapHistory, ENTRY_FIELDS)
+
 THERAPIST_NOTES: Final = NoteKind(
     aggregate=NOTE,
     path=BASE,
@@ -123,11 +124,11 @@ THERAPIST_NOTES: Final = NoteKind(
     put=ChangeRequest[therapist.NotePut],
     long_put=ChangeRequest[therapist.NoteLongPut],
     amend=PutRequest[therapist.HistoryPut],
-    short=therapist.NoteShort,
-    by_type=therapist.NoteByType,
-    long=therapist.NoteLong,
-    entry=therapist.TherapistNotesHistory,
-    entry_by_type=therapist.HistoryByType,
+    short=AnswerShape(therapist.NoteShort, NOTE_FIELDS),
+    by_type=AnswerShape(therapist.NoteByType, NOTE_FIELDS),
+    long=AnswerShape(therapist.NoteLong, long_note_fields(_THERAPIST_ENTRY)),
+    entry=_THERAPIST_ENTRY,
+    entry_by_type=AnswerShape(therapist.HistoryByType, ENTRY_FIELDS),
     texts={
         "data_list": (
             "List Notes",
@@ -173,11 +174,11 @@ SOAP_NOTES: Final = NoteKind(
     put=ChangeRequest[soap.SoapPut],
     long_put=ChangeRequest[soap.SoapLongPut],
     amend=PutRequest[soap.SoapHistoryPut],
-    short=soap.SoapShort,
-    by_type=soap.SoapByType,
-    long=soap.SoapLong,
-    entry=soap.TherapistSoapHistory,
-    entry_by_type=soap.SoapHistoryByType,
+    short=AnswerShape(soap.SoapShort, NOTE_FIELDS),
+    by_type=AnswerShape(soap.SoapByType, NOTE_FIELDS),
+    long=AnswerShape(soap.SoapLong, long_note_fields(_SOAP_ENTRY)),
+    entry=_SOAP_ENTRY,
+    entry_by_type=AnswerShape(soap.SoapHistoryByType, ENTRY_FIELDS),
     texts={
         "data_list": (
             "List Soap Notes",

@@ -106,10 +106,10 @@ class _Rows:
 
 
 def _notes(kind: NoteKind) -> list[AnyOperation]:
-    rows, short, long = _Rows(kind), kind.short, kind.long
+    rows, short, long = _Rows(kind), kind.short.model, kind.long.model
     return [
         rows.read("/data/", "data_list", PageRequest, list_short, list_of(short)),
-        rows.look_up("/data/", "data_create", look_up_notes, list_of(kind.by_type)),
+        rows.look_up("/data/", "data_create", look_up_notes, list_of(kind.by_type.model)),
         rows.read("/data/{id}/", "data_retrieve", IdRequest, retrieve_short, short),
         rows.change("PUT", "/data/{id}/", "data_update", kind.put, update_short, answer=short),
         rows.change("DELETE", "/data/{id}/", "data_destroy", DeleteRequest, delete),
@@ -125,11 +125,11 @@ def _notes(kind: NoteKind) -> list[AnyOperation]:
 
 def _history(kind: NoteKind, of: str, look_up: LookUpHandler) -> list[AnyOperation]:
     """The history, and of SOAP notes the partial history: only their look-ups differ."""
-    rows, entry = _Rows(kind), kind.entry
+    rows, entry = _Rows(kind), kind.entry.model
     path, name = f"/data/{of}/", f"data_{of}"
     return [
         rows.read(path, f"{name}_list", PageRequest, list_history, list_of(entry)),
-        rows.look_up(path, f"{name}_create", look_up, list_of(kind.entry_by_type)),
+        rows.look_up(path, f"{name}_create", look_up, list_of(kind.entry_by_type.model)),
         rows.read(f"{path}{{id}}/", f"{name}_retrieve", IdRequest, retrieve_entry, entry),
         rows.change("PUT", f"{path}{{id}}/", f"{name}_update", kind.amend, amend, answer=entry),
         rows.change("DELETE", f"{path}{{id}}/", f"{name}_destroy", WithdrawRequest, withdraw),
@@ -144,7 +144,7 @@ NOTE_OPERATIONS: Final[Sequence[AnyOperation]] = (
         "recordtype_create",
         FormSave,
         save_form,
-        answer=THERAPIST_NOTES.long,
+        answer=THERAPIST_NOTES.long.model,
         status=201,
         is_slow=has_files,
     ),
@@ -169,7 +169,7 @@ NOTE_OPERATIONS: Final[Sequence[AnyOperation]] = (
         "recordtype_create",
         JsonSave[SoapSave],
         save_json,
-        answer=SOAP_NOTES.long,
+        answer=SOAP_NOTES.long.model,
         status=201,
     ),
 )

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from api.inputs import etag
 from api.note_kinds import LookUpRequest, NoteKind
-from api.note_shapes import entry_fields, long_note_fields, note_answer, note_fields
+from api.note_shapes import AnswerShape
 from api.operations import json_answer
 from api.pages import PageRequest
 from api.requests import FileDigest, IdRequest, PathId, TheCaller
@@ -51,19 +51,29 @@ def find_entry(services: Services, caller: Caller, kind: Kind, position: int) ->
     return entry
 
 
+def note_answer(
+    shape: AnswerShape, note: CurrentNote, status: int = 200, location: str | None = None
+) -> Response:
+    """One note, with its version as ETag."""
+    headers = {"ETag": etag(note.version)}
+    if location:
+        headers["Location"] = location
+    return json_answer(shape.of(note), status, headers)
+
+
 # --- notes
 
 
 def list_short(kind: NoteKind, services: Services, asked: PageRequest) -> Response:
     """A page of notes in their short form, by id."""
     notes, headers = _page(kind, services, asked)
-    return json_answer([kind.short.model_validate(note_fields(n)) for n in notes], headers=headers)
+    return json_answer([kind.short.of(n) for n in notes], headers=headers)
 
 
 def list_long(kind: NoteKind, services: Services, asked: PageRequest) -> Response:
     """A page of notes in their long form, by id."""
     notes, headers = _page(kind, services, asked)
-    longs = [kind.long.model_validate(long_note_fields(note)) for note in notes]
+    longs = [kind.long.of(note) for note in notes]
     return json_answer(longs, headers=headers)
 
 
@@ -81,19 +91,19 @@ def look_up_notes(kind: NoteKind, services: Services, asked: LookUpRequest[LookU
     must_read(asked.caller)
     client, record_type = asked.body.client_user_id, asked.body.record_type_id
     notes = services.notes.of_client(asked.caller, kind.aggregate.kind, client, record_type)
-    return _found([kind.by_type.model_validate(note_fields(note)) for note in notes])
+    return _found([kind.by_type.of(note) for note in notes])
 
 
 def retrieve_short(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
     """One note in its short form."""
     note = find_note(services, asked.caller, kind.aggregate.kind, asked.id)
-    return note_answer(kind.short, note_fields(note), note.version)
+    return note_answer(kind.short, note)
 
 
 def retrieve_long(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
     """One note in its long form."""
     note = find_note(services, asked.caller, kind.aggregate.kind, asked.id)
-    return note_answer(kind.long, long_note_fields(note), note.version)
+    return note_answer(kind.long, note)
 
 
 # --- histories
@@ -105,9 +115,7 @@ def list_history(kind: NoteKind, services: Services, asked: PageRequest) -> Resp
     before, size = asked.start(services), asked.size(services)
     entries = services.history.page(asked.caller, kind.aggregate.kind, before, size)
     headers = asked.link_next(services, [entry.position for entry in entries])
-    return json_answer(
-        [kind.entry.model_validate(entry_fields(e)) for e in entries], headers=headers
-    )
+    return json_answer([kind.entry.of(e) for e in entries], headers=headers)
 
 
 def look_up_history(kind: NoteKind, services: Services, asked: LookUpRequest[LookUp]) -> Response:
@@ -117,7 +125,7 @@ def look_up_history(kind: NoteKind, services: Services, asked: LookUpRequest[Loo
     entries = services.history.newest(
         asked.caller, kind.aggregate.kind, client, record_type, NEWEST
     )
-    return _found([kind.entry_by_type.model_validate(entry_fields(entry)) for entry in entries])
+    return _found([kind.entry_by_type.of(entry) for entry in entries])
 
 
 def look_up_partial_history(
@@ -127,13 +135,13 @@ def look_up_partial_history(
     must_read(asked.caller)
     client, record_type = asked.body.client_user_id, asked.body.record_type_id
     entries = partial_history(services.note_rows, asked.caller, client, record_type)
-    return _found([kind.entry_by_type.model_validate(entry_fields(entry)) for entry in entries])
+    return _found([kind.entry_by_type.of(entry) for entry in entries])
 
 
 def retrieve_entry(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
     """One history entry."""
     entry = find_entry(services, asked.caller, kind.aggregate.kind, asked.id)
-    return json_answer(kind.entry.model_validate(entry_fields(entry)))
+    return json_answer(kind.entry.of(entry))
 
 
 def _found(answers: Sequence[BaseModel]) -> Response:

@@ -11,8 +11,7 @@ from api.forms import OnUnreadable, UploadedFile
 from api.inputs import checked_text, idempotency_claim
 from api.note_bodies import ChangeBody, CreateBody, NoteIds, SaveBody
 from api.note_kinds import ChangeRequest, DeleteRequest, FormSave, JsonSave, NoteKind
-from api.note_reads import find_note
-from api.note_shapes import long_note_fields, note_answer, note_fields
+from api.note_reads import find_note, note_answer
 from api.services import Services
 from domain.access import reads_notes
 from domain.note import CreateNote, DeleteNote, Draft, SaveNote
@@ -35,14 +34,12 @@ def by(caller: Caller) -> By:
 
 def update_short(kind: NoteKind, services: Services, asked: ChangeRequest[ChangeBody]) -> Response:
     """A new version, answered in the short form."""
-    note = _update(kind, services, asked)
-    return note_answer(kind.short, note_fields(note), note.version)
+    return note_answer(kind.short, _update(kind, services, asked))
 
 
 def update_long(kind: NoteKind, services: Services, asked: ChangeRequest[ChangeBody]) -> Response:
     """A new version, answered in the long form."""
-    note = _update(kind, services, asked)
-    return note_answer(kind.long, long_note_fields(note), note.version)
+    return note_answer(kind.long, _update(kind, services, asked))
 
 
 def _update(kind: NoteKind, services: Services, asked: ChangeRequest[ChangeBody]) -> CurrentNote:
@@ -113,7 +110,7 @@ def _save(
         recorded = ledger.record(caller.clinic_id, kind.aggregate, body.id, save, attachments)
     note = _note_after_save(kind, services, caller, recorded)
     location = f"{kind.path}/recordtype/{note.note_id}/"
-    return note_answer(kind.long, long_note_fields(note), note.version, 201, location)
+    return note_answer(kind.long, note, 201, location)
 
 
 def _check_ids(

@@ -1,92 +1,79 @@
 """Notes and history entries under the names that the contract gives their fields.
 
-One table of fields for both kinds of notes; each answer's model takes those that it prints.
+One table of fields serves both kinds of notes; an answer takes those that its model prints.
 """
 
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, Final
 
-from fastapi import Response
 from pydantic import BaseModel
 
-from api.inputs import etag
-from api.operations import JSON
-from api.therapist_note_shapes import FileContent
-from domain.note_facts import NoteApproved, NoteVersion
+from api.therapist_note_shapes import BASE, FileContent
+from domain.note_facts import NoteApproved
 from projections.history import HistoryEntry
 from projections.notes import CurrentNote
 
-BASE: Final = "/apis/therapistnotes"
-Fields = dict[str, Any]
+Shown = CurrentNote | HistoryEntry
+Field = Callable[[Any], Any]
+"""What a field of an answer holds of a note or of a history entry."""
 
 
-def note_fields(note: CurrentNote) -> Fields:
-    """What the short forms and the look-ups print."""
-    saved = note.saved
-    text = text_of(saved)
-    return _version_fields(saved) | {
-        "id": note.note_id,
-        "data": text,
-        "therapist_data": text,
-        "created_user_id": note.created_by,
-        "updated_user_id": saved.by.user_id,
-        "create_timestamp": note.created_at,
-        "update_timestamp": saved.at,
-    }
+class AnswerShape:
+    """A model, and how its fields are filled: from a note, or from a history entry.
+
+    Raises KeyError where the model has a field that the table does not know.
+    """
+
+    def __init__(self, model: type[BaseModel], fields: Mapping[str, Field]) -> None:
+        self.model = model
+        self._fields = [(name, fields[name]) for name in model.model_fields]
+
+    def of(self, shown: Shown) -> BaseModel:
+        """The answer."""
+        return self.model.model_validate({name: get(shown) for name, get in self._fields})
 
 
-def long_note_fields(note: CurrentNote) -> Fields:
-    """What the long forms print besides: the ML service's text, the files, the newest save's history entry."""
-    words = note.saved.words
-    return note_fields(note) | {
-        "ml_data": (words.ml_text if words else None) or "",
-        "history": entry_fields(_newest_entry(note)),
-        "file_content_json": _files(note.saved),
-    }
+def file_url(note_id: int, digest: str) -> str:
+    """Where a file of a note is fetched."""
+    return f"{BASE}/recordtype/{note_id}/files/{digest}/"
 
 
-def entry_fields(entry: HistoryEntry) -> Fields:
-    """What the histories print."""
-    saved, newest = entry.saved, entry.amended or entry.saved
-    return _version_fields(saved) | {
-        "id": entry.position,
-        "data": _amended_text(entry),
-        "therapist_notes_id": entry.note_id,
-        "therapist_soapnotes_id": entry.note_id,
-        "created_user_id": saved.by.user_id,
-        "updated_user_id": newest.by.user_id,
-        "session_start_time": entry.session_starts_at,
-        "session_end_time": entry.session_ends_at,
-        "create_timestamp": saved.at,
-        "update_timestamp": newest.at,
-    }
-
-
-def _version_fields(saved: NoteVersion) -> Fields:
-    return {
-        "record_type": saved.record_type,
-        "therapistnotes_notetype_id": saved.record_type,
-        "therapist_notes_notetypeid": saved.record_type,
-        "client_user_id": saved.client_user_id,
-        "therapist_user_id": saved.therapist_user_id,
-        "therapist_client_id": saved.therapist_client_id,
-        "therapist_session_id": saved.therapist_session_id,
-        "date": saved.dated,
-        "attachment": file_url(saved.note_id, saved.attachments[0]) if saved.attachments else "",
-        "is_approved": isinstance(saved, NoteApproved),
-        "is_override": saved.is_override,
-        "signature": saved.words.signature if saved.words else None,
-    }
-
-
-def text_of(saved: NoteVersion) -> str:
-    """What the version says; nothing once its words were erased."""
-    return saved.words.text if saved.words else ""
+def _text(shown: Shown) -> str:
+    """What was saved; nothing once its words were erased."""
+    words = shown.saved.words
+    return words.text if words else ""
 
 
 def _amended_text(entry: HistoryEntry) -> str:
     if entry.amended and entry.amended.words:
         return entry.amended.words.text
-    return text_of(entry.saved)
+    return _text(entry)
+
+
+def _ml_text(note: CurrentNote) -> str:
+    words = note.saved.words
+    return (words.ml_text if words else None) or ""
+
+
+def _signature(shown: Shown) -> str | None:
+    words = shown.saved.words
+    return words.signature if words else None
+
+
+def _attachment(shown: Shown) -> str:
+    saved = shown.saved
+    return file_url(saved.note_id, saved.attachments[0]) if saved.attachments else ""
+
+
+def _files(note: CurrentNote) -> list[FileContent] | None:
+    saved = note.saved
+    if not saved.words or not saved.words.files:
+        return None
+    return [
+        FileContent(**file.model_dump(), url=file_url(saved.note_id, digest))
+        for file, digest in zip(saved.words.files, saved.attachments, strict=True)
+    ]
 
 
 def _newest_entry(note: CurrentNote) -> HistoryEntry:
@@ -101,29 +88,48 @@ def _newest_entry(note: CurrentNote) -> HistoryEntry:
     )
 
 
-def file_url(note_id: int, digest: str) -> str:
-    """Where a file of a note is fetched."""
-    return f"{BASE}/recordtype/{note_id}/files/{digest}/"
+_VERSION_FIELDS: Final[Mapping[str, Field]] = {
+    "record_type": attrgetter("saved.record_type"),
+    "therapistnotes_notetype_id": attrgetter("saved.record_type"),
+    "therapist_notes_notetypeid": attrgetter("saved.record_type"),
+    "client_user_id": attrgetter("saved.client_user_id"),
+    "therapist_user_id": attrgetter("saved.therapist_user_id"),
+    "therapist_client_id": attrgetter("saved.therapist_client_id"),
+    "therapist_session_id": attrgetter("saved.therapist_session_id"),
+    "date": attrgetter("saved.dated"),
+    "attachment": _attachment,
+    "is_approved": lambda shown: isinstance(shown.saved, NoteApproved),
+    "is_override": attrgetter("saved.is_override"),
+    "signature": _signature,
+}
+NOTE_FIELDS: Final[Mapping[str, Field]] = {
+    **_VERSION_FIELDS,
+    "id": attrgetter("note_id"),
+    "data": _text,
+    "therapist_data": _text,
+    "ml_data": _ml_text,
+    "created_user_id": attrgetter("created_by"),
+    "updated_user_id": attrgetter("saved.by.user_id"),
+    "create_timestamp": attrgetter("created_at"),
+    "update_timestamp": attrgetter("saved.at"),
+    "file_content_json": _files,
+}
+"""Of a note; its `history`, which only the long forms have, differs by the kind of notes."""
+ENTRY_FIELDS: Final[Mapping[str, Field]] = {
+    **_VERSION_FIELDS,
+    "id": attrgetter("position"),
+    "data": _amended_text,
+    "therapist_notes_id": attrgetter("note_id"),
+    "therapist_soapnotes_id": attrgetter("note_id"),
+    "created_user_id": attrgetter("saved.by.user_id"),
+    "updated_user_id": lambda entry: (entry.amended or entry.saved).by.user_id,
+    "session_start_time": attrgetter("session_starts_at"),
+    "session_end_time": attrgetter("session_ends_at"),
+    "create_timestamp": attrgetter("saved.at"),
+    "update_timestamp": lambda entry: (entry.amended or entry.saved).at,
+}
 
 
-def _files(saved: NoteVersion) -> list[FileContent] | None:
-    if not saved.words or not saved.words.files:
-        return None
-    return [
-        FileContent(**file.model_dump(), url=file_url(saved.note_id, digest))
-        for file, digest in zip(saved.words.files, saved.attachments, strict=True)
-    ]
-
-
-def note_answer(
-    shape: type[BaseModel],
-    fields: Fields,
-    version: int,
-    status: int = 200,
-    location: str | None = None,
-) -> Response:
-    """One note, with its version as ETag."""
-    headers = {"ETag": etag(version)}
-    if location:
-        headers["Location"] = location
-    return Response(shape.model_validate(fields).model_dump_json(), status, headers, JSON)
+def long_note_fields(entry: AnswerShape) -> Mapping[str, Field]:
+    """The fields of a note with its newest save's history entry."""
+    return {**NOTE_FIELDS, "history": lambda note: entry.of(_newest_entry(note))}

@@ -5,11 +5,11 @@ from typing import Final
 from fastapi import Response
 from pydantic import BaseModel
 
-from api.note_shapes import BASE
 from api.operations import AnyOperation, Operation, json_answer, list_of
 from api.problems import BadRequest
 from api.requests import CallerRequest, IdRequest
 from api.services import Services
+from api.therapist_note_shapes import BASE
 from projections.record_types import RecordTypeRow
 
 _PATH: Final = f"{BASE}/recordtype/meta/"

@@ -6,12 +6,14 @@ so that what was read can be sent back, and change nothing.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from api.inputs import InputDate, InputId, InputSignature, InputText, RequestBody
 from api.note_bodies import DraftFields
+
+BASE: Final = "/apis/therapistnotes"
 
 # --- answers
 

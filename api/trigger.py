@@ -10,12 +10,12 @@ from pydantic import BaseModel
 
 from api.inputs import InputId, RequestBody
 from api.note_saves import by
-from api.note_shapes import BASE
 from api.operations import AnyOperation, Operation, Threads, json_answer, list_of
 from api.pages import PageRequest
 from api.problems import READ, BadRequest
 from api.requests import JSON, IdRequest, TheCaller
 from api.services import Services
+from api.therapist_note_shapes import BASE
 from domain.access import reads_notes
 from domain.generation import (
     GENERATION,
