@@ -1,4 +1,4 @@
-"""Who asks: session cookie, Basic, or nobody; and the guard against requests that another site sent.
+"""Who asks: session cookie, Basic, or nobody.
 
 What was found is kept for two seconds in the process, so that a busy caller costs no look-up;
 a disabled account or an ended session stops working within that time in every process.
@@ -32,8 +32,10 @@ class CallerCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        """Owns `_callers`: log-outs come from threads."""
         self._callers: TTLCache[bytes, Caller] = TTLCache(10_000, SECONDS_KEPT)
         self._asked: dict[bytes, asyncio.Future[Caller | None]] = {}
+        """Owned by the event loop."""
 
     def get(self, digest: bytes) -> Caller | None:
         """The caller, if looked up a moment ago."""
@@ -48,7 +50,7 @@ class CallerCache:
     async def look_up(self, digest: bytes, find: Callable[[], Caller | None]) -> Caller | None:
         """Find out in a thread; who comes with the same credential meanwhile waits for the same answer.
 
-        So a crowd of a caller's own requests is one log-in, and not a hail of them to be throttled.
+        So many requests of one caller at once are one log-in, and are not throttled as many.
         """
         asked = self._asked.get(digest)
         if asked is None:
@@ -84,6 +86,7 @@ async def the_listener(request: Request) -> Caller:
 
 
 BySession = Callable[[str, datetime], Caller | None]
+"""The caller behind a session cookie at a time; None where the session has ended."""
 
 
 async def _the_caller(request: Request, by_session: BySession) -> Caller:

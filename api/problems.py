@@ -89,7 +89,7 @@ class Problem(BaseModel):
 
 
 class BadRequest(Exception):
-    """What the edge itself refuses, before a command is made of the request."""
+    """What the API itself refuses, before a command is made of the request."""
 
     def __init__(self, status: int, detail: str, field: str | None = None) -> None:
         self.status = status
@@ -187,12 +187,6 @@ async def _unreadable(request: Request, unreadable: Exception) -> Response:
 
 async def _invalid(request: Request, invalid: Exception) -> Response:
     assert isinstance(invalid, RequestValidationError)
-    if any(error["loc"][0] == "body" for error in invalid.errors()):
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if request.headers.get("content-length") != "0" and media_type != "application/json":
-            return problem(415, "The body of this request is application/json.")
-    if any(error["type"] == "json_invalid" for error in invalid.errors()):
-        return _not_json()
     errors = [
         FieldProblem(field=field_name(error["loc"][1:]) or error["loc"][0], detail=_sentence(error))
         for error in invalid.errors()
@@ -201,12 +195,8 @@ async def _invalid(request: Request, invalid: Exception) -> Response:
     return problem(422, f"Wrong or missing: {named}.", errors)
 
 
-def _not_json() -> Response:
-    return problem(400, "The body is not JSON.", [FieldProblem(field="body", detail="not JSON")])
-
-
 def field_name(loc: Sequence[int | str]) -> str:
-    """The field's name, where the request has given it one; what is not like a name may be words.
+    """The field's name, where the request has one for it; what is not like a name may be words.
 
     A union's branch, such as `dict[str,any]`, is no name of the contract's.
     """
@@ -220,8 +210,6 @@ def _sentence(error: Mapping[str, Any]) -> str:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == 400:  # bytes that are not Unicode, numbers without end, too deep a nest
-        return _not_json()
     sentence = {404: "There is nothing here.", 405: "This is not done to that."}
     detail = sentence.get(error.status_code, str(error.detail))
     headers = dict(error.headers or {})

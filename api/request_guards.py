@@ -1,4 +1,4 @@
-"""What stands between the socket and the routes, as plain ASGI: slashes, sizes, other sites, headers."""
+"""What stands between the socket and the operations, as plain ASGI: slashes, sizes, other sites, headers."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -24,7 +24,7 @@ class RequestGuards:
 
     - A path answers with and without its trailing slash, and never by a redirect.
     - A body larger than `body_bytes_max`, or than `form_bytes_max` where the path takes files, is
-      refused (413) as soon as it is known to be. A body is read before anybody asks who sent it.
+      refused (413) as soon as it is known to be.
     - An unsafe request that a browser says came from another site is refused (403): Fetch
       Metadata, and for browsers without it, Origin. Basic credentials are guarded as well, since
       browsers keep and send them like cookies.
