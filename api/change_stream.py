@@ -171,7 +171,7 @@ class ChangeStream:
             await anyio.sleep(seconds)
 
     def _rest(self, batch_size: int) -> float:
-        """The more comes at once, the longer the next look waits for company.
+        """The more comes at once, the longer the next look waits, so that one batch takes more.
 
         To be woken costs a stream as much for one change as for a hundred.
         """

@@ -75,7 +75,7 @@ class NoteForm(NamedTuple):
 
 
 class _Parser(MultiPartParser):
-    """Keeps files in memory: no temporary file ever holds a word. The edge bounds the whole body.
+    """Keeps files in memory: no temporary file ever holds a word. `RequestGuards` bounds the whole body.
 
     Text is UTF-8 (RFC 7578, section 5.1), whatever charset the request claims, and what is not
     UTF-8 is refused: the parser would read it as Latin-1 and make other words of it.
