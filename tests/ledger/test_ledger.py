@@ -239,7 +239,7 @@ class TestRaces:
 
             def append(self, addition: Addition) -> int:
                 note_id = NOTE_ID
-                text = f"text {len(addition.entries[0].state)} {addition.entries[0].version}"
+                text = f"text {len(addition.entries[0].sealed)} {addition.entries[0].version}"
                 program.ledger.record(CLINIC, NOTE, note_id, save(text))
                 return super().append(addition)
 
