@@ -8,11 +8,17 @@ from typing import Any, Final
 
 from domain.generation import (
     CancelGeneration,
+    FailRun,
+    FinishRun,
+    RecordDraft,
+    RequestAgain,
+    RequestGeneration,
+    StartRun,
+)
+from domain.generation_facts import (
     Cite,
     DraftSource,
     DraftWords,
-    FailRun,
-    FinishRun,
     GenerationCancelled,
     GenerationDrafted,
     GenerationFailed,
@@ -20,11 +26,7 @@ from domain.generation import (
     GenerationRequested,
     GenerationStarted,
     GenerationWords,
-    RecordDraft,
-    RequestAgain,
-    RequestGeneration,
     SourceKind,
-    StartRun,
     TracedSentence,
 )
 from domain.note_facts import (

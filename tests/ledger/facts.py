@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from domain.generation import (
+from domain.generation_facts import (
     Cite,
     DraftSource,
     DraftWords,

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from threading import Barrier, Event
+from typing import TYPE_CHECKING, assert_type
 
 import psycopg
 import pytest
@@ -23,8 +24,8 @@ from domain.refusals import (
     SomebodyWasFaster,
     VersionIsStale,
 )
-from domain.relationship import RELATIONSHIP
-from domain.session import SESSION
+from domain.relationship import RELATIONSHIP, AnyRelationshipFact
+from domain.session import SESSION, Session
 from domain.soap_note import SOAP_NOTE
 from domain.value import Kind, Subject
 from ledger.appender import Appender
@@ -46,6 +47,7 @@ from tests.samples import (
     ELSEWHERE,
     LETTER,
     NOTE_ID,
+    SESSION_ID,
     X_RAY,
     after,
     amend,
@@ -144,6 +146,17 @@ class TestRecord:
         assert texts == ["text 0", "text 1", "text 2"]
         assert ledger.state(ELSEWHERE, SOAP_NOTE, NOTE_ID) is None
         assert_whole(owner)
+
+
+if TYPE_CHECKING:
+
+    def the_types_refuse(ledger: Ledger) -> None:
+        """For mypy, which fails on a `type: ignore` that it does not need."""
+        ledger.record(CLINIC, NOTE, NOTE_ID, put_session())  # type: ignore[misc]
+        ledger.record(CLINIC, Kind.NOTE, NOTE_ID, create())  # type: ignore[arg-type]
+        assert_type(ledger.record(CLINIC, NOTE, NOTE_ID, create()), Recorded[Note])
+        assert_type(ledger.state(CLINIC, SESSION, SESSION_ID), Session | None)
+        assert_type(ledger.read(CLINIC, RELATIONSHIP, 1, 1), AnyRelationshipFact | None)
 
 
 class TestRaces:
