@@ -1,6 +1,6 @@
-"""What the change stream tells of a fact: what happened, and what it is about. No words of anybody.
+"""What the change stream says of a fact: its type, and the ids and status that it is about; no words.
 
-Each class of facts says it of itself, by `change` and `change_details` (`value.py`).
+Each class of facts declares it by `change` and `change_details` (`Fact` in `value.py`).
 """
 
 from enum import StrEnum
@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # these modules have facts, and so import this one
 
 
 class ChangeType(StrEnum):
-    """What happened; the name stands in the stream."""
+    """What happened, by the name that the stream uses."""
 
     DRAFTED = "drafted"
     APPROVED = "approved"

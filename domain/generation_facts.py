@@ -35,7 +35,7 @@ class GenerationFact(Fact):
     run: int
 
     def subject(self) -> Subject:
-        """The client, whose session is drafted from."""
+        """The client whose session the draft is made from."""
         return Subject(self.client_user_id)
 
 

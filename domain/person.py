@@ -1,7 +1,7 @@
 """A person in the directory: registered once, in one role, and perhaps renamed.
 
 Therapists, clients, auditors, administrators and the ML service are all persons, so that every
-id in a fact leads to somebody. The name is sealed under the person's own key.
+user id in a fact belongs to a person. The name is sealed under the person's own key.
 """
 
 from typing import Any, ClassVar, Final, assert_never
@@ -16,7 +16,7 @@ from domain.value import Command, Fact, Id, Kind, Role, Subject, Value, Words
 
 
 class PersonWords(Words):
-    """What is said about a person: the name in full."""
+    """The person's name in full."""
 
     full_name: str
 

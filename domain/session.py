@@ -52,7 +52,7 @@ class SessionFact(Fact):
     client_user_id: Id
 
     def subject(self) -> Subject:
-        """The client, whose session it is."""
+        """The client."""
         return Subject(self.client_user_id)
 
 
@@ -111,7 +111,7 @@ class SessionStatusAdvanced(SessionFact):
 
 
 class TranscriptWords(Words):
-    """What was said in the session, as text."""
+    """The transcript as text."""
 
     text: str
 

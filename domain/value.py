@@ -53,7 +53,7 @@ THE_WORKER: Final = By(user_id=0, role=Role.ML)
 
 
 class Kind(StrEnum):
-    """The aggregates. The name stands in the tables; `aggregates.py` has all else about each."""
+    """The kinds of aggregates. The name is stored in the tables; `aggregates.py` declares the rest."""
 
     NOTE = "note"
     SOAP_NOTE = "soap-note"
@@ -65,7 +65,7 @@ class Kind(StrEnum):
 
 
 class Words(Value):
-    """What is said about a person: stored only sealed, and absent once the person was erased."""
+    """Words about a person: stored only sealed, and gone once the person was erased."""
 
 
 class KeyScope(StrEnum):
@@ -112,13 +112,13 @@ class Fact(Value):
 
 
 class Reason(Words):
-    """Why somebody did it, in their words."""
+    """The reason that somebody gave."""
 
     reason: str
 
 
 class Command(Value):
-    """What is asked, by whom and when; of which aggregate, `decide` is told by its number."""
+    """What is asked, by whom and when. The aggregate's number is not in it: `decide` gets it beside it."""
 
     begins: ClassVar[bool] = False
     """Whether it makes a new aggregate under a new number, so that there are no facts to read."""

@@ -11,7 +11,7 @@ from domain.value import PSYCHOTHERAPY
 
 
 class JobName(StrEnum):
-    """The jobs. The name stands in facts, in the queue and in the metrics."""
+    """The jobs. The name is stored in facts, and used in the queue and in the metrics."""
 
     DEIDENTIFY = "deidentify"
     SET_EVENT_STATUS = "set-event-status"

@@ -65,6 +65,7 @@ class StoredFact:
     fact: Fact
 
 
+_READABLE: Final = frozenset(FACT_TYPES.values())
 _WHERE: Final = Struct(">q16sq").pack
 
 
@@ -80,7 +81,7 @@ def seal_fact(
     key: DataKey, associated_data: bytes, fact: Fact, nonce: bytes | None = None
 ) -> bytes:
     """The stored bytes of a fact. Raises FactIsNotRegisteredError for one that could not be read back."""
-    if FACT_TYPES.get(fact.fact_type) is not type(fact):
+    if type(fact) not in _READABLE:
         raise FactIsNotRegisteredError(f"{type(fact).__name__}, {fact.fact_type}")
     clear = fact.__pydantic_serializer__.to_json(fact, exclude={"words"})
     words = fact.words
@@ -136,7 +137,7 @@ class FactMapper(Mapper[UUID]):
         return StoredEvent(aggregate, version, fact.fact_type, sealed)
 
     def to_domain_event(self, stored_event: StoredEvent) -> StoredFact:
-        """Open, and check the commitment: what is decided next stands on these facts."""
+        """Open, and check the commitment: the next decision is made on these facts."""
         aggregate, version = stored_event.originator_id, stored_event.originator_version
         assert isinstance(aggregate, UUID)
         fact_type, sealed = stored_event.topic, stored_event.state

@@ -62,7 +62,7 @@ class Datastore(PostgresDatastore):
         # starts again when a connection is next asked for.
         self.pool.reconnect_timeout = CONNECT_SECONDS_MAX
         # The library passes on five parameters; an operator's URL may hold more (sslmode, …),
-        # and leaves out what libpq shall find for itself.
+        # and leave out what libpq is to find for itself.
         assert isinstance(self.pool.kwargs, dict)
         given = {name: value for name, value in self.pool.kwargs.items() if value != ""}
         self.pool.kwargs = given | params

@@ -33,7 +33,7 @@ class IdempotencyClaim(NamedTuple):
 
 
 class Attachment(NamedTuple):
-    """A sealed file: `digest` is the SHA-256 (hex) of `sealed`, and stands in the fact."""
+    """A sealed file: `digest` is the SHA-256 (hex) of `sealed`; the fact names it."""
 
     digest: str
     sealed: bytes

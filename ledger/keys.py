@@ -57,7 +57,7 @@ class LocalKeyFile:
     """A key-encryption key in a file that only its owner reads (0600); the default.
 
     Without this file nothing that was sealed can be opened again: back it up apart from the
-    database. Each key has a name, which stands in what it wrapped: a key of an earlier rotation is
+    database. Each key has a name, which is stored with what it wrapped: a key of an earlier rotation is
     found, and a file of another installation is noticed.
     """
 

@@ -45,7 +45,7 @@ _READ: Final = _stored_names(_CHANGES) + _RELATIONSHIPS
 
 
 class Change(NamedTuple):
-    """What happened at a position, and to whose client. From `version` on: the fact's `ChangeDetails`."""
+    """What happened at a position. The fields from `version` on are those of `ChangeDetails`."""
 
     position: int
     about: Kind

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from domain.generation import GENERATION
 from domain.note import NOTE, NoteCommand
 from domain.note_facts import Note
 from domain.refusals import (
@@ -37,6 +38,7 @@ from ledger.ledger import Ledger, Recorded
 from ledger.sealing import SealBrokenError, digest
 from ledger.store import Recorder
 from tests.databases import Database, Program, running
+from tests.projections.stories import StoryFact, append
 from tests.samples import (
     ALMA,
     ALMA_TREATS_CLARA,
@@ -63,6 +65,7 @@ from tests.samples import (
     withdraw,
 )
 from tests.wholeness import assert_whole, positions
+from tests.work_samples import GENERATION_ID, request_generation, requested
 
 Owner = psycopg.Connection[TupleRow]
 OF_CLARA = Subject(CLARA.user_id)
@@ -125,6 +128,24 @@ class TestRecord:
         with pytest.raises(SomebodyWasFaster):
             ledger.record(CLINIC, NOTE, NOTE_ID, create("slept badly"))
         assert text_of(present(ledger.state(CLINIC, NOTE, NOTE_ID)).saved) == "slept well"
+
+    def test_nor_a_generation(self, ledger: Ledger) -> None:
+        ledger.record(CLINIC, GENERATION, GENERATION_ID, request_generation())
+        with pytest.raises(SomebodyWasFaster):
+            ledger.record(CLINIC, GENERATION, GENERATION_ID, request_generation())
+        assert present(ledger.state(CLINIC, GENERATION, GENERATION_ID)).version == 1
+
+    def test_a_fact_of_another_aggregate_is_not_taken_for_the_notes(
+        self, program: Program, owner: Owner
+    ) -> None:
+        """Its bytes are right, but the entry is not one that `record` would have made."""
+        strange = StoryFact(Kind.NOTE, NOTE_ID, 1, requested(), ends_batch=True)
+        append(program, [strange])
+        for read in (program.ledger.read, program.ledger.read_clear):
+            with pytest.raises(AssertionError, match="its own facts"):
+                read(CLINIC, NOTE, NOTE_ID, 1)
+        with pytest.raises(AssertionError, match="its own facts"):
+            program.ledger.state(CLINIC, NOTE, NOTE_ID)
 
     def test_several_facts_of_one_command_stand_together(
         self, ledger: Ledger, owner: Owner
@@ -357,6 +378,12 @@ class TestClaims:
             ledger.record(CLINIC, NOTE, 2, create(), claim=other)
         assert caught.value.field == "Idempotency-Key"
         assert positions(owner) == [1]
+
+    def test_nor_does_it_answer_with_a_note_of_another_kind(self, ledger: Ledger) -> None:
+        ledger.record(CLINIC, NOTE, 1, create(), claim=CLAIM)
+        with pytest.raises(IdempotencyKeyWasUsed):
+            ledger.record(CLINIC, SOAP_NOTE, 1, create(), claim=CLAIM)
+        assert ledger.state(CLINIC, SOAP_NOTE, 1) is None
 
     def test_a_key_belongs_to_one_user(self, ledger: Ledger) -> None:
         ledger.record(CLINIC, NOTE, 1, create(), claim=CLAIM)

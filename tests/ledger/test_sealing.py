@@ -45,6 +45,7 @@ def test_what_was_sealed_opens(
     assert decrypt_and_verify_commitment(key.secret, associated_data, stored) == plaintext
     assert decrypt(key.secret, associated_data, stored) == plaintext
     apart = take_apart(stored)
+    assert clear_part(stored) == clear
     assert (apart.key_id, apart.clear) == (key.key_id, clear)
 
 
@@ -80,25 +81,16 @@ def test_bytes_that_were_cut_short_are_noticed(open_: Open) -> None:
             open_(KEY.secret, ASSOCIATED_DATA, SEALED[:length])
 
 
-WITHOUT_A_KEY = pytest.mark.parametrize("part", [take_apart, clear_part])
-
-
-@WITHOUT_A_KEY
 @pytest.mark.parametrize("length", [1, 17, 61, 64])
-def test_bytes_too_short_for_a_head_are_noticed_without_a_key(
-    part: Callable[[bytes], object], length: int
-) -> None:
+def test_bytes_too_short_for_a_head_are_noticed_without_a_key(length: int) -> None:
     with pytest.raises(SealBrokenError, match=r"^unknown format of stored bytes$"):
-        part(SEALED[:length])
+        take_apart(SEALED[:length])
 
 
-@WITHOUT_A_KEY
 @pytest.mark.parametrize("version", [0, 2, 255])
-def test_bytes_of_another_format_are_noticed_without_a_key(
-    part: Callable[[bytes], object], version: int
-) -> None:
+def test_bytes_of_another_format_are_noticed_without_a_key(version: int) -> None:
     with pytest.raises(SealBrokenError, match=r"^unknown format of stored bytes$"):
-        part(bytes([version]) + SEALED[1:])
+        take_apart(bytes([version]) + SEALED[1:])
 
 
 def test_a_head_and_nothing_else_is_taken_apart() -> None:
