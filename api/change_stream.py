@@ -23,8 +23,7 @@ from anyio.to_thread import run_sync
 from api.services import StreamLimits
 from domain.value import Caller
 from ledger.database import UNREACHABLE
-from projections.changes import Change, Changes, Page, Treatments
-from projections.changes import told as visible_changes
+from projections.changes import Change, Changes, Page, Treatments, visible_changes
 
 log = logging.getLogger("noteledger.changes")
 

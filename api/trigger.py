@@ -17,14 +17,8 @@ from api.requests import JSON, IdRequest, TheCaller
 from api.services import Services
 from api.therapist_note_shapes import BASE
 from domain.access import reads_notes
-from domain.generation import (
-    GENERATION,
-    CancelGeneration,
-    Generation,
-    GenerationState,
-    RequestAgain,
-    RequestGeneration,
-)
+from domain.generation import GENERATION, CancelGeneration, RequestAgain, RequestGeneration
+from domain.generation_facts import Generation, GenerationState
 from domain.refusals import (
     GenerationIsUnderWay,
     GenerationIsUnknown,
