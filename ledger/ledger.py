@@ -72,10 +72,10 @@ class Ledger:
     ) -> Recorded[StateT]:
         """Decide the command and append its facts; decide again whenever another save was stored first.
 
-        The facts are durable when this returns. If we crash before, either all of them are stored or
-        none; the same command sent again then makes what is missing, or nothing. Of the attachments
-        those are stored that the facts name. Raises the aggregate's refusals, SomebodyWasFaster after
-        DECISIONS_MAX lost races, and IdempotencyKeyWasUsed.
+        The facts are durable when this returns. If we crash before, all of them are stored or none: a
+        caller who got no answer sends the command again (one that makes a new note, with the same claim).
+        Attachments that no fact names are not stored. Raises the aggregate's refusals, SomebodyWasFaster
+        after DECISIONS_MAX lost races, and IdempotencyKeyWasUsed.
         """
         uuid = aggregate_id(aggregate.kind, number)
         # A new number has no facts, so none are read. If it has some, the append loses its race.
