@@ -9,7 +9,7 @@ from domain.value import Kind
 from ledger.database import Datastore
 
 BLOCK: Final = 20
-"""The sequences' INCREMENT (migrations/002_tables.sql). A crash leaves ids of a block unused; none is used twice."""
+"""The sequences' INCREMENT (ledger/migrations). A crash leaves ids of a block unused; none is used twice."""
 
 _NEXT: Final = {
     Kind.NOTE: "SELECT nextval('ledger.note_id')",
