@@ -90,8 +90,8 @@ class TestPeople:
 class TestRelationships:
     def test_a_therapist_finds_their_own(self, entered: Program) -> None:
         relationships = Relationships(entered.datastore)
-        alma = RelationshipRow(ALMA_TREATS_CLARA, ALMA.user_id, CLARA.user_id, True, 1)
-        bruno = RelationshipRow(BRUNO_TREATS_DAVID, BRUNO.user_id, DAVID.user_id, True, 1)
+        alma = RelationshipRow(CLINIC, ALMA_TREATS_CLARA, ALMA.user_id, CLARA.user_id, True, 1)
+        bruno = RelationshipRow(CLINIC, BRUNO_TREATS_DAVID, BRUNO.user_id, DAVID.user_id, True, 1)
         assert relationships.page(caller(ALMA), 0, 9) == [alma]
         assert relationships.page(caller(ADAM), 0, 9) == [alma, bruno]
         assert relationships.page(caller(ADAM), ALMA_TREATS_CLARA, 9) == [bruno]
@@ -109,6 +109,7 @@ class TestSessions:
     def test_who_finds_one(self, entered: Program) -> None:
         sessions = Sessions(entered.datastore)
         row = SessionRow(
+            CLINIC,
             SESSION_ID,
             CLARA.user_id,
             ALMA.user_id,
@@ -136,7 +137,7 @@ class TestRecordTypes:
         types = RecordTypes(entered.datastore)
         found = types.active(caller(ML))
         assert [one.record_type for one in found] == [PSYCHOTHERAPY, PROGRESS]
-        expected = RecordTypeRow(PROGRESS, "Progress note", "How it goes.", True, 1)
+        expected = RecordTypeRow(CLINIC, PROGRESS, "Progress note", "How it goes.", True, 1)
         assert types.active(caller(ML), only=PROGRESS) == [expected]
 
     def test_a_retired_one_is_not_shown_until_it_is_taken_up_again(self, entered: Program) -> None:
