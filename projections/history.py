@@ -18,6 +18,7 @@ from domain.note_facts import (
     NoteApproved,
     NoteDeidentified,
     NoteDrafted,
+    NoteFact,
     NoteProcessingAskedAgain,
     NoteProcessingFailed,
     NoteSoftDeleted,
@@ -88,7 +89,7 @@ class _Key(NamedTuple):
     clinic_id: int
     kind: str
     note_id: int
-    version: int | None = None
+    version: int | None
 
 
 class _Amendment(NamedTuple):
@@ -108,17 +109,15 @@ def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     amendments: dict[_Key, _Amendment] = {}
     hidden: list[_Key] = []
     for entry, fact in entries_of(NOTE, entries):
-        note = _Key(entry.clinic_id, kind_and_number(entry.aggregate_id)[0].value, fact.note_id)
         match fact:
             case NoteDrafted() | NoteApproved():
-                saves.append(_row(entry, note.kind, fact))
-            case HistoryEntryAmended(amended_version=version, at=at):
-                amendment = _Amendment(*note[:3], version, at, entry.position)
-                amendments[note._replace(version=version)] = amendment
+                saves.append(_row(entry, fact))
+            case HistoryEntryAmended(amended_version=version):
+                amendments[_key(entry, fact, version)] = _amendment(entry, fact)
             case HistoryEntryWithdrawn(withdrawn_version=version):
-                hidden.append(note._replace(version=version))
+                hidden.append(_key(entry, fact, version))
             case NoteSoftDeleted():
-                hidden.append(note)
+                hidden.append(_key(entry, fact, None))
             case NoteDeidentified() | NoteProcessingFailed() | NoteProcessingAskedAgain():
                 pass  # these are no history entries, nor do they change one
             case _:
@@ -131,11 +130,11 @@ def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
         _hide(cursor, hidden)
 
 
-def _row(entry: Entry, kind: str, fact: NoteVersion) -> Row:
+def _row(entry: Entry, fact: NoteVersion) -> Row:
     return Row(
         clinic_id=entry.clinic_id,
         position=entry.position,
-        kind=kind,
+        kind=kind_and_number(entry.aggregate_id)[0].value,
         note_id=fact.note_id,
         version=entry.version,
         client_user_id=fact.client_user_id,
@@ -144,6 +143,22 @@ def _row(entry: Entry, kind: str, fact: NoteVersion) -> Row:
         therapist_session_id=fact.therapist_session_id,
         is_approved=isinstance(fact, NoteApproved),
         updated_at=fact.at,
+    )
+
+
+def _key(entry: Entry, fact: NoteFact, version: int | None) -> _Key:
+    kind = kind_and_number(entry.aggregate_id)[0].value
+    return _Key(clinic_id=entry.clinic_id, kind=kind, note_id=fact.note_id, version=version)
+
+
+def _amendment(entry: Entry, fact: HistoryEntryAmended) -> _Amendment:
+    return _Amendment(
+        clinic_id=entry.clinic_id,
+        kind=kind_and_number(entry.aggregate_id)[0].value,
+        note_id=fact.note_id,
+        version=fact.amended_version,
+        updated_at=fact.at,
+        amended_at_position=entry.position,
     )
 
 
@@ -158,27 +173,25 @@ def _insert(cursor: Cursor[Any], rows: Iterable[Row]) -> None:
 
 
 def _amend(cursor: Cursor[Any], amendments: Iterable[_Amendment]) -> None:
-    cursor.execute(
+    cursor.executemany(
         """
-        UPDATE history h
-        SET updated_at = a.updated_at, amended_at_position = a.amended_at_position
-        FROM json_populate_recordset(NULL::history, %(amendments)s::json) a
-        WHERE (h.clinic_id, h.kind, h.note_id, h.version)
-            = (a.clinic_id, a.kind, a.note_id, a.version)
+        UPDATE history
+        SET updated_at = %(updated_at)s, amended_at_position = %(amended_at_position)s
+        WHERE clinic_id = %(clinic_id)s AND kind = %(kind)s AND note_id = %(note_id)s
+        AND version = %(version)s
         """,
-        {"amendments": as_json(amendments)},
+        [amendment._asdict() for amendment in amendments],
     )
 
 
 def _hide(cursor: Cursor[Any], hidden: Iterable[_Key]) -> None:
-    cursor.execute(
+    cursor.executemany(
         """
-        DELETE FROM history h
-        USING json_populate_recordset(NULL::history, %(hidden)s::json) d
-        WHERE (h.clinic_id, h.kind, h.note_id) = (d.clinic_id, d.kind, d.note_id)
-        AND (d.version IS NULL OR h.version = d.version)
+        DELETE FROM history
+        WHERE clinic_id = %(clinic_id)s AND kind = %(kind)s AND note_id = %(note_id)s
+        AND (%(version)s::bigint IS NULL OR version = %(version)s)
         """,
-        {"hidden": as_json(hidden)},
+        [key._asdict() for key in hidden],
     )
 
 

@@ -105,12 +105,8 @@ class NoteRow(NamedTuple):
         )
 
 
-class OpenedNote(NamedTuple):
-    """A row, and its sealed entries opened."""
-
-    row: NoteRow
-    saved: NoteVersion
-    amended: HistoryEntryAmended | None
+OpenedRow = tuple[NoteRow, NoteVersion, HistoryEntryAmended | None]
+"""A row, and its save and amendment opened."""
 
 
 class NoteRows:
@@ -127,7 +123,7 @@ class NoteRows:
         kind: Kind,
         filters: Mapping[str, object],
         limit: int | None = None,
-    ) -> Iterator[OpenedNote]:
+    ) -> Iterator[OpenedRow]:
         """The rows that the caller may read, opened, in the statement's order; all, or `limit`.
 
         `statement` was made by `reading`; `filters` are its further parameters.
@@ -149,7 +145,7 @@ class NoteRows:
         facts: Iterator[Any] = iter(self._ledger.open(caller.clinic_id, sealed))
         saves = [next(facts) for _ in permitted]
         for row, saved, amendment in zip(permitted, saves, amendments, strict=True):
-            yield OpenedNote(row, saved, next(facts) if amendment else None)
+            yield row, saved, next(facts) if amendment else None
 
 
 def _may_read(caller: Caller, kind: Kind, row: NoteRow) -> bool:

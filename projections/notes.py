@@ -21,7 +21,7 @@ from domain.note_facts import (
 )
 from domain.value import Caller, Kind
 from ledger.entry import Entry
-from projections.note_rows import NoteRows, OpenedNote, reading
+from projections.note_rows import NoteRow, NoteRows, reading
 from projections.view import View, as_json, entries_of
 
 TABLE: Final = """
@@ -83,18 +83,19 @@ class _Key(NamedTuple):
 
 def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     """Take in a batch of entries, in their order."""
-    saved: dict[_Key, Row] = {}
+    saved: dict[tuple[int, str, int], Row] = {}
     deleted: set[_Key] = set()
     for entry, fact in entries_of(NOTE, entries):
-        key = _Key(entry.clinic_id, kind_and_number(entry.aggregate_id)[0].value, fact.note_id)
         match fact:
             case NoteDrafted() | NoteApproved():
-                row = _row(key, entry, fact)
+                row = _row(entry, fact)
+                key = (row.clinic_id, row.kind, row.note_id)
                 if earlier := saved.get(key):
                     row = row._replace(created_by=earlier.created_by, created_at=earlier.created_at)
                 saved[key] = row
             case NoteSoftDeleted():
-                deleted.add(key)
+                kind = kind_and_number(entry.aggregate_id)[0].value
+                deleted.add(_Key(entry.clinic_id, kind, fact.note_id))
             case HistoryEntryAmended() | HistoryEntryWithdrawn():
                 pass  # the note still points at its newest save
             case NoteDeidentified() | NoteProcessingFailed() | NoteProcessingAskedAgain():
@@ -107,11 +108,11 @@ def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
         _delete(cursor, deleted)
 
 
-def _row(key: _Key, entry: Entry, fact: NoteVersion) -> Row:
+def _row(entry: Entry, fact: NoteVersion) -> Row:
     return Row(
-        clinic_id=key.clinic_id,
-        kind=key.kind,
-        note_id=key.note_id,
+        clinic_id=entry.clinic_id,
+        kind=kind_and_number(entry.aggregate_id)[0].value,
+        note_id=fact.note_id,
         version=entry.version,
         position=entry.position,
         client_user_id=fact.client_user_id,
@@ -140,13 +141,12 @@ def _upsert(cursor: Cursor[Any], rows: Iterable[Row]) -> None:
 
 
 def _delete(cursor: Cursor[Any], keys: Iterable[_Key]) -> None:
-    cursor.execute(
+    cursor.executemany(
         """
-        DELETE FROM current_notes n
-        USING json_populate_recordset(NULL::current_notes, %(keys)s::json) d
-        WHERE (n.clinic_id, n.kind, n.note_id) = (d.clinic_id, d.kind, d.note_id)
+        DELETE FROM current_notes
+        WHERE clinic_id = %(clinic_id)s AND kind = %(kind)s AND note_id = %(note_id)s
         """,
-        {"keys": as_json(keys)},
+        [key._asdict() for key in keys],
     )
 
 
@@ -203,11 +203,13 @@ class Notes:
         filters: Mapping[str, object],
         limit: int | None = None,
     ) -> list[CurrentNote]:
-        return [_opened(note) for note in self._rows.read(statement, caller, kind, filters, limit)]
+        found = self._rows.read(statement, caller, kind, filters, limit)
+        return [_current_note(row, saved, amended) for row, saved, amended in found]
 
 
-def _opened(note: OpenedNote) -> CurrentNote:
-    row = note.row
+def _current_note(
+    row: NoteRow, saved: NoteVersion, amended: HistoryEntryAmended | None
+) -> CurrentNote:
     assert row.created_by is not None, "the column is NOT NULL"
     assert row.created_at is not None, "the column is NOT NULL"
     return CurrentNote(
@@ -218,8 +220,8 @@ def _opened(note: OpenedNote) -> CurrentNote:
         created_at=row.created_at,
         session_starts_at=row.session_starts_at,
         session_ends_at=row.session_ends_at,
-        saved=note.saved,
-        amended=note.amended,
+        saved=saved,
+        amended=amended,
     )
 
 

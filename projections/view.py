@@ -11,7 +11,7 @@ its column by name; `by_name` does the same for rows that are read.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -80,7 +80,9 @@ def by_name(row_type: type[RowT]) -> Callable[[Cursor[Any]], RowMaker[RowT]]:
 @lru_cache
 def _maker(row_type: type[RowT], columns: tuple[bytes | None, ...]) -> RowMaker[RowT]:
     places = [columns.index(field.encode()) for field in row_type._fields]
+    # What `row_type._make` does, without a Python function that every row would call.
+    make: RowMaker[RowT] = partial(tuple.__new__, row_type)
     if places == list(range(len(columns))):
-        return row_type._make
+        return make
     pick = itemgetter(*places)
-    return lambda values: row_type._make(pick(values))
+    return lambda values: make(pick(values))
