@@ -85,7 +85,7 @@ class GenerationRow(NamedTuple):
 
 def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     """Take in a batch of entries, one by one, in their order."""
-    for entry, fact in entries_of(GENERATION, entries):
+    for entry, fact in entries_of(entries, GENERATION):
         match fact:
             case GenerationRequested():
                 _request(cursor, _requested(entry, fact))

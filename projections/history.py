@@ -24,6 +24,7 @@ from domain.note_facts import (
     NoteSoftDeleted,
     NoteVersion,
 )
+from domain.soap_note import SOAP_NOTE
 from domain.value import Caller, Kind
 from ledger.entry import Entry
 from projections.note_rows import NoteRows, reading
@@ -108,7 +109,7 @@ def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     saves: list[Row] = []
     amendments: dict[_Key, _Amendment] = {}
     hidden: list[_Key] = []
-    for entry, fact in entries_of(NOTE, entries):
+    for entry, fact in entries_of(entries, NOTE, SOAP_NOTE):
         match fact:
             case NoteDrafted() | NoteApproved():
                 saves.append(_row(entry, fact))

@@ -1,13 +1,13 @@
-"""How rows of notes are read: the statement and the row that all readers of notes share.
+"""How notes are read: the one statement and the one row that all readers of notes share.
 
-A reader says which rows it wants, as a whole SELECT (`found`) of the view that it reads. The
-statement here stands around it: it joins the save's entry, the amendment's and the session, and
-asks whether the client is the caller's. It is put together when the module is imported, from
-constants only: the seven readers' statements would otherwise repeat it, and a view in the
-database would stay bound to a table that a rebuild drops.
+Each reader says which rows it wants: a whole SELECT of its view, called `found`. The statement
+below stands around that SELECT. It joins the entry of the save, the entry of its amendment and
+the session, and looks up whether the client is the caller's. The two texts are put together once,
+on import, from constants; otherwise seven statements would repeat the same lines. (A view in the
+database would stay bound to a table that a rebuild drops.)
 
-PostgreSQL takes both SELECTs as one, so the index that `found` asks for is used, and gives the
-rows in the right order.
+PostgreSQL plans both SELECTs as one. So it uses the index that fits `found`, and reads no more
+rows than the reader asks for.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,25 +46,26 @@ _READ: Final = """
 
 
 def reading(found: str) -> str:
-    """The whole statement that reads the rows of `found`.
+    """The whole statement around `found`.
 
     `found` selects note_id, record_type, therapist_user_id, therapist_session_id, position, and
 
-    - `client`: whose note it is; a parameter where only one client's rows are found, so that
-      PostgreSQL asks once whether the client is the caller's, and not for each row;
-    - `amended_at_position`: where the save's amendment stands; NULL where there is none, or where
+    - `client`: the client's id. A reader of one client's rows selects its parameter here, not the
+      column: PostgreSQL then looks up once, not for each row, whether the client is the caller's;
+    - `amended_at_position`: the position of the save's amendment; NULL where there is none, or where
       the reader does not show it;
-    - `created_by`, `created_at`: NULL where the view does not have them;
-    - `ascending`, `descending`: what the rows are sorted by; the other of the two is NULL.
+    - `created_by`, `created_at`: NULL in the history, which does not have them;
+    - `ascending`, `descending`: what the rows are sorted by; one of the two is NULL.
     """
     return _READ.format(found=found)
 
 
 class NoteRow(NamedTuple):
-    """A save, and its amendment if it has one: still sealed, with what says who may read it.
+    """A save and its amendment, if there is one: both still sealed.
 
-    `position`, `version` and `aggregate_id` are those of the save's entry; its amendment is an
-    entry of the same aggregate. `created_by` and `created_at` are None in a history entry's row.
+    `record_type`, `therapist_user_id` and `is_callers_client` decide who may read it. `position`,
+    `version` and `aggregate_id` are those of the save's entry; the amendment is an entry of the same
+    aggregate. `created_by` and `created_at` are None in a row of the history.
     """
 
     note_id: int
@@ -110,7 +111,7 @@ OpenedRow = tuple[NoteRow, NoteVersion, HistoryEntryAmended | None]
 
 
 class NoteRows:
-    """Reads rows of notes, and opens what the caller may read."""
+    """Reads notes: finds the rows, leaves out what the caller may not read, and opens the rest."""
 
     def __init__(self, datastore: Datastore, ledger: Ledger) -> None:
         self._datastore = datastore
@@ -124,9 +125,9 @@ class NoteRows:
         filters: Mapping[str, object],
         limit: int | None = None,
     ) -> Iterator[OpenedRow]:
-        """The rows that the caller may read, opened, in the statement's order; all, or `limit`.
+        """The rows that the caller may read, opened, in the order of the statement; at most `limit`.
 
-        `statement` was made by `reading`; `filters` are its further parameters.
+        `statement` was made by `reading`; `filters` are the parameters of its `found`.
         """
         params = {
             "clinic_id": caller.clinic_id,

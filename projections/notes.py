@@ -19,6 +19,7 @@ from domain.note_facts import (
     NoteSoftDeleted,
     NoteVersion,
 )
+from domain.soap_note import SOAP_NOTE
 from domain.value import Caller, Kind
 from ledger.entry import Entry
 from projections.note_rows import NoteRow, NoteRows, reading
@@ -85,7 +86,7 @@ def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     """Take in a batch of entries, in their order."""
     saved: dict[tuple[int, str, int], Row] = {}
     deleted: set[_Key] = set()
-    for entry, fact in entries_of(NOTE, entries):
+    for entry, fact in entries_of(entries, NOTE, SOAP_NOTE):
         match fact:
             case NoteDrafted() | NoteApproved():
                 row = _row(entry, fact)

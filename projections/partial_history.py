@@ -25,7 +25,7 @@ def partial_history(
     return read_entries(rows, _PARTIAL, caller, Kind.SOAP_NOTE, filters)
 
 
-# The kind is no parameter here: an index of SOAP entries alone serves no plan for any kind.
+# The kind is no parameter here: a plan for any kind could not use an index of SOAP entries alone.
 _PARTIAL: Final = reading("""
     SELECT newest.*, %(client_user_id)s::bigint AS client, NULL::bigint AS created_by,
         NULL::timestamptz AS created_at, newest.n AS ascending, NULL::bigint AS descending

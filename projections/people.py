@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     """Take in a batch of entries, one by one: the newest of a person holds the name."""
-    for entry, fact in entries_of(PERSON, entries):
+    for entry, fact in entries_of(entries, PERSON):
         match fact:
             case PersonRegistered():
                 _insert(cursor, entry, fact)
@@ -113,7 +113,7 @@ AROUND_MAX: Final = 5_000
 
 
 class Around(NamedTuple):
-    """The full names of a note's client and therapist, of other staff and of the therapist's clients."""
+    """Full names: a note's client and therapist; other staff and the therapist's clients in `others`."""
 
     client: str | None
     therapist: str | None
@@ -140,7 +140,7 @@ class People:
         return self._read(_PAGE, caller, filters)
 
     def around(self, clinic_id: int, client_user_id: int, therapist_user_id: int) -> Around:
-        """Whom a note of this therapist about this client may name."""
+        """The people whom a note of this therapist about this client may name."""
         params = {
             "clinic_id": clinic_id,
             "client": client_user_id,

@@ -62,7 +62,7 @@ def rebuild(conn: Connection[Any], view: View, progress: Progress) -> None:
     cursor = conn.cursor(row_factory=tuple_row)
     cursor.execute("SELECT pg_advisory_lock(%s)", (_ONE_AT_A_TIME,))
     try:
-        # The views name each other in functions and policies by name: do not ask for them now.
+        # Functions and policies name other views, which may not be there yet: do not check now.
         cursor.execute("SET check_function_bodies TO off")
         cursor.execute("DROP SCHEMA IF EXISTS rebuilding CASCADE")
         cursor.execute("CREATE SCHEMA rebuilding")

@@ -43,7 +43,7 @@ class RecordTypeRow(NamedTuple):
 
 def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     """Take in a batch of entries, one by one: there are few."""
-    for entry, fact in entries_of(RECORD_TYPE, entries):
+    for entry, fact in entries_of(entries, RECORD_TYPE):
         match fact:
             case RecordTypeDefined():
                 _define(cursor, entry, fact)

@@ -1,4 +1,4 @@
-"""The therapist–client relationships: who treats whom, and so whose notes are open to whom."""
+"""The therapist–client relationships: a client's notes are open to the therapists who treat them."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, assert_never
@@ -54,7 +54,7 @@ class RelationshipRow(NamedTuple):
 def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     """Take in a batch of entries: the newest of a relationship counts."""
     rows: dict[tuple[int, int], RelationshipRow] = {}
-    for entry, fact in entries_of(RELATIONSHIP, entries):
+    for entry, fact in entries_of(entries, RELATIONSHIP):
         match fact:
             case RelationshipBegan():
                 is_active = True

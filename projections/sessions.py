@@ -61,7 +61,7 @@ class SessionRow(NamedTuple):
 
 def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     """Take in a batch of entries, one by one, in their order."""
-    for entry, fact in entries_of(SESSION, entries):
+    for entry, fact in entries_of(entries, SESSION):
         match fact:
             case SessionScheduled():
                 _insert(cursor, _row(entry, fact))

@@ -1,4 +1,4 @@
-"""The sessions that have a transcript, and which notes a draft of one could be made from."""
+"""The sessions that have a transcript, and what a SOAP note can be drafted from."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, assert_never
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     """Take in a batch of entries, one by one: the newest transcript of a session counts."""
-    for entry, fact in entries_of(SESSION, entries):
+    for entry, fact in entries_of(entries, SESSION):
         match fact:
             case TranscriptStored():
                 _upsert(cursor, _row(entry, fact))
@@ -92,7 +92,7 @@ class DraftSources:
     def newest_session(
         self, clinic_id: int, client_user_id: int, therapist_user_id: int
     ) -> int | None:
-        """The relationship's newest session that there is anything to draft from."""
+        """The newest session of the two that has a transcript, or a note of the therapist; None without one."""
         with self._datastore.as_ledger() as conn:
             cursor = conn.cursor(row_factory=scalar_row)
             return cursor.execute(
@@ -144,7 +144,7 @@ class DraftSources:
         therapist_user_id: int,
         therapist_session_id: int | None,
     ) -> bool:
-        """Whether there is a transcript or a note."""
+        """Whether there is a transcript of the session, or a note in `note_ids`."""
         if therapist_session_id and self.has_transcript(clinic_id, therapist_session_id):
             return True
         return bool(
@@ -158,7 +158,7 @@ class DraftSources:
         therapist_user_id: int,
         therapist_session_id: int | None,
     ) -> list[int]:
-        """The therapist's notes of the session by id; without a session, the newest of no session."""
+        """The therapist's notes of the session, by id; without a session, their newest note of none."""
         with self._datastore.as_ledger() as conn:
             cursor = conn.cursor(row_factory=scalar_row)
             found: list[int] = cursor.execute(

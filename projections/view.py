@@ -1,13 +1,13 @@
-"""What a view is: a table without words, the rows that are written to it, and how rows are read.
+"""What a view is: a table without words; and how its rows are written and read, by name.
 
 A view indexes entries by position; a read joins the ledger's rows and opens them in the process.
 Its statements name tables without a schema: the search path says whether they write the live
 view (`views`) or one that is being built beside it (`rebuilding`).
 
-The columns of a view stand in two places: in the SQL that lays its table, and in its typed row. A
-test compares the two in the database's catalogue. Rows are written as JSON that PostgreSQL reads
-by the table's own row type, `json_populate_recordset(NULL::the_table, …)`, so that each value finds
-its column by name; `by_name` does the same for rows that are read.
+The columns of a view are written in two places: in the SQL that lays its table, and in its typed
+row. A test compares the two, in the database's catalogue. Rows are inserted as JSON, which
+PostgreSQL reads with the table's own row type: `json_populate_recordset(NULL::the_table, …)` puts
+each value into the column of its name. `by_name` does the same for rows that are read.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -43,29 +43,30 @@ class View(NamedTuple):
 
 
 def entries_of(
-    aggregate: Aggregate[Any, Any, FactT], entries: Iterable[Entry]
+    entries: Iterable[Entry], *aggregates: Aggregate[Any, Any, FactT]
 ) -> Iterator[tuple[Entry, FactT]]:
-    """The entries of such aggregates, each with its fact; the other entries are left out.
+    """The entries of these aggregates, each with its fact; entries of other aggregates are left out.
 
-    A view's `write` matches these facts to the last (`assert_never`): mypy then names each view that
-    does not say what it makes of a new fact.
+    A view's `write` has a `case` for each of these facts, and ends in `assert_never`. So mypy names
+    each view in which a new fact was forgotten.
     """
-    of_aggregate: frozenset[type[Fact]] = frozenset(aggregate.fact_types)
+    fact_types = {fact for aggregate in aggregates for fact in aggregate.fact_types}
     for entry in entries:
-        # By the very class, not by isinstance: pydantic's takes 20 times as long where it says no.
-        if type(entry.fact) in of_aggregate:
+        # The class itself is looked up: pydantic's isinstance is slow where the answer is no.
+        if type(entry.fact) in fact_types:
             yield entry, cast(FactT, entry.fact)
 
 
 def as_json(rows: Iterable[NamedTuple]) -> str:
-    """Rows, or parts of rows, as `json_populate_recordset` takes them; what is absent is NULL."""
+    """Rows for `json_populate_recordset`."""
     return to_json([row._asdict() for row in rows]).decode()
 
 
 def by_name(row_type: type[RowT]) -> Callable[[Cursor[Any]], RowMaker[RowT]]:
-    """A row factory for psycopg: each field is the column of its name, whatever the columns' order.
+    """A row factory for psycopg: it gives each field the value of the column with its name.
 
-    Columns without a field are left out. Raises ValueError for a field without a column.
+    The columns may come in any order; a column without a field is left out. Raises ValueError where
+    a field has no column.
     """
 
     def factory(cursor: Cursor[Any]) -> RowMaker[RowT]:

@@ -156,7 +156,7 @@ RIGHT: dict[str, int | None] = {
     "therapist_session_id": SESSION_ID,
     "record_type": PROGRESS,
 }
-# In the order in which the source asks.
+# In the order of the checks.
 WRONG: list[tuple[dict[str, int | None], type[Refused], str]] = [
     ({"client_user_id": 99}, ClientIsUnknown, "client_user_id"),
     ({"client_user_id": BRUNO.user_id}, ClientIsUnknown, "client_user_id"),
@@ -172,25 +172,25 @@ WRONG: list[tuple[dict[str, int | None], type[Refused], str]] = [
 
 class TestReferences:
     def test_ids_that_belong_together(self, entered: Program) -> None:
-        References(entered.datastore).check(caller(ALMA), **_said({}))
+        References(entered.datastore).check(caller(ALMA), **_ids({}))
 
     def test_ids_that_do_not(self, entered: Program) -> None:
         for wrong, refusal, field in WRONG:
             with pytest.raises(Refused) as caught:
-                References(entered.datastore).check(caller(ALMA), **_said(wrong))
+                References(entered.datastore).check(caller(ALMA), **_ids(wrong))
             assert (type(caught.value), caught.value.field) == (refusal, field), wrong
 
     def test_another_clinics_ids_are_unknown(self, entered: Program) -> None:
         elsewhere = caller(By(user_id=ALMA.user_id, role=Role.THERAPIST), 2)
         with pytest.raises(ClientIsUnknown):
-            References(entered.datastore).check(elsewhere, **_said({}))
+            References(entered.datastore).check(elsewhere, **_ids({}))
 
     def test_a_retired_record_type_is_not_taken(self, entered: Program) -> None:
         retired = put_record_type(is_active=False)
         entered.ledger.record(CLINIC, RECORD_TYPE, PROGRESS, retired)
         with pytest.raises(RecordTypeIsUnknown):
-            References(entered.datastore).check(caller(ALMA), **_said({}))
+            References(entered.datastore).check(caller(ALMA), **_ids({}))
 
 
-def _said(wrong: dict[str, int | None]) -> dict[str, Any]:
+def _ids(wrong: dict[str, int | None]) -> dict[str, Any]:
     return RIGHT | wrong

@@ -65,7 +65,7 @@ OF_OTHERS: Final = """
 """20,000 saves of another therapist, before all others in the ledger; nobody opens them."""
 
 
-class Reached(NamedTuple):
+class RowsRead(NamedTuple):
     """How many rows of each table were read."""
 
     entries: int
@@ -74,8 +74,8 @@ class Reached(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def crowded(server: ServerAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """A clinic in which a client of Alma's has notes, and others have many more."""
+def large(server: ServerAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A clinic where one client of Alma has notes, and other clients have many more."""
     key_file = tmp_path_factory.mktemp("key") / "key.json"
     with (
         fresh_database(server) as database,
@@ -95,77 +95,77 @@ def crowded(server: ServerAddress, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 KIND: Final = Kind.SOAP_NOTE
-READERS: Final[dict[str, tuple[Callable[[Program], object], Reached]]] = {
+READERS: Final[dict[str, tuple[Callable[[Program], object], RowsRead]]] = {
     "a note": (
         lambda program: program.notes.find(READER, KIND, 7),
-        Reached(entries=2, current_notes=1, history=1),
+        RowsRead(entries=2, current_notes=1, history=1),
     ),
     "a page of notes": (
         lambda program: program.notes.page(READER, KIND, after=5, limit=10),
-        Reached(entries=20, current_notes=10, history=10),
+        RowsRead(entries=20, current_notes=10, history=10),
     ),
     "a client's notes": (
         lambda program: program.notes.of_client(READER, KIND, CLARA.user_id, PROGRESS),
-        Reached(entries=NOTES, current_notes=NOTES, history=0),
+        RowsRead(entries=NOTES, current_notes=NOTES, history=0),
     ),
     "a history entry": (
         lambda program: program.history.find(READER, KIND, NEWEST_SAVE),
-        Reached(entries=2, current_notes=0, history=1),
+        RowsRead(entries=2, current_notes=0, history=1),
     ),
     "a page of the history": (
         lambda program: program.history.page(READER, KIND, None, limit=10),
-        Reached(entries=14, current_notes=0, history=10),
+        RowsRead(entries=14, current_notes=0, history=10),
     ),
     "a client's newest entries": (
         lambda program: program.history.newest(READER, KIND, CLARA.user_id, PROGRESS, limit=10),
-        Reached(entries=14, current_notes=0, history=10),
+        RowsRead(entries=14, current_notes=0, history=10),
     ),
     "a client's partial history": (
         lambda program: partial_history(program.rows, READER, CLARA.user_id, PROGRESS),
-        Reached(entries=12, current_notes=0, history=CONSIDERED),
+        RowsRead(entries=12, current_notes=0, history=CONSIDERED),
     ),
 }
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_no_more_rows_are_read_than_are_shown(crowded: Program, name: str) -> None:
+def test_no_more_rows_are_read_than_are_shown(large: Program, name: str) -> None:
     read, expected = READERS[name]
-    assert read(crowded), "and the statement is prepared"
-    before = _reached(crowded)
-    read(crowded)
-    assert _since(before, _reached(crowded)) == expected
+    assert read(large), "and the statement is prepared"
+    before = _rows_read(large)
+    read(large)
+    assert _since(before, _rows_read(large)) == expected
 
 
-def test_no_more_rows_are_read_than_are_changed(crowded: Program) -> None:
+def test_no_more_rows_are_read_than_are_changed(large: Program) -> None:
     """An amendment changes one history entry; a deletion hides a note and its three entries."""
-    record = partial(crowded.ledger.record, CLINIC, NOTE)
+    record = partial(large.ledger.record, CLINIC, NOTE)
     record(1, amend(1, "amended"))
-    before = _reached(crowded)
+    before = _rows_read(large)
     record(2, amend(1, "amended"))
-    after_amendment = _reached(crowded)
+    after_amendment = _rows_read(large)
     assert _of_views(before, after_amendment) == (0, 1)
     record(2, delete())
-    assert _of_views(after_amendment, _reached(crowded)) == (1, 3)
+    assert _of_views(after_amendment, _rows_read(large)) == (1, 3)
 
 
-def _since(before: Reached, now: Reached) -> Reached:
-    return Reached(
+def _since(before: RowsRead, now: RowsRead) -> RowsRead:
+    return RowsRead(
         entries=now.entries - before.entries,
         current_notes=now.current_notes - before.current_notes,
         history=now.history - before.history,
     )
 
 
-def _of_views(before: Reached, now: Reached) -> tuple[int, int]:
+def _of_views(before: RowsRead, now: RowsRead) -> tuple[int, int]:
     read = _since(before, now)
     return read.current_notes, read.history
 
 
-def _reached(program: Program) -> Reached:
+def _rows_read(program: Program) -> RowsRead:
     """Since the database was made, as the program's only connection has reported it."""
     with program.datastore.as_ledger() as conn:
         conn.execute("SELECT pg_stat_force_next_flush()")
-        cursor = conn.cursor(row_factory=by_name(Reached))
+        cursor = conn.cursor(row_factory=by_name(RowsRead))
         found = cursor.execute(
             """
             SELECT
