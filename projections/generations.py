@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple, assert_never
 from psycopg import Cursor
 from psycopg.rows import scalar_row
 
-from domain.generation import (
-    GENERATION,
+from domain.generation import GENERATION
+from domain.generation_facts import (
     OPEN,
     AnyGenerationFact,
     GenerationCancelled,

@@ -90,8 +90,8 @@ class NoteRow(NamedTuple):
         return SealedEntry(
             aggregate_id=self.aggregate_id,
             version=self.version,
-            kind=self.saved_type,
-            state=self.saved_sealed,
+            fact_type=self.saved_type,
+            sealed=self.saved_sealed,
         )
 
     def amendment(self) -> SealedEntry | None:
@@ -101,8 +101,8 @@ class NoteRow(NamedTuple):
         return SealedEntry(
             aggregate_id=self.aggregate_id,
             version=self.amendment_version,
-            kind=self.amendment_type,
-            state=self.amendment_sealed,
+            fact_type=self.amendment_type,
+            sealed=self.amendment_sealed,
         )
 
 

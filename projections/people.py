@@ -104,8 +104,8 @@ class _SealedPerson(NamedTuple):
         return SealedEntry(
             aggregate_id=self.aggregate_id,
             version=self.version,
-            kind=self.fact_type,
-            state=self.sealed,
+            fact_type=self.fact_type,
+            sealed=self.sealed,
         )
 
 
