@@ -15,6 +15,7 @@ from ledger.ledger import Ledger
 from projections.changes import Changes
 from projections.generations import Generations
 from projections.history import History
+from projections.note_rows import NoteRows
 from projections.notes import Notes
 from projections.people import People
 from projections.record_types import RecordTypes
@@ -22,7 +23,6 @@ from projections.references import References
 from projections.relationships import Relationships
 from projections.sessions import Sessions
 from projections.transcripts import DraftSources
-from projections.view import NoteRows
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,9 @@ class Datastore(PostgresDatastore):
             # Our statements look things up by keys: the first plan is as good as any, and planning
             # one with row-level security costs several times its execution.
             conn.execute("SET plan_cache_mode TO force_generic_plan")
+            # Such a plan takes every page for a tenth of its table, and would start parallel workers
+            # for it: they cost more than the page's 50 rows.
+            conn.execute("SET max_parallel_workers_per_gather TO 0")
             conn.prepare_threshold = 0
             conn.pgconn.prepare(_SET_CALLER_NAME, _SET_CALLER)
 

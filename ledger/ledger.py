@@ -42,7 +42,7 @@ class Recorded(NamedTuple, Generic[StateT]):
 
 
 class SealedEntry(NamedTuple):
-    """An entry as it is stored, in the order of the columns that the views' statements select."""
+    """An entry as it is stored: what `Ledger.open` takes."""
 
     aggregate_id: UUID
     version: int

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, assert_never
 
 from psycopg import Cursor
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import scalar_row
 
+from domain.generation import GENERATION
 from domain.generation_facts import (
     OPEN,
+    AnyGenerationFact,
     GenerationCancelled,
     GenerationDrafted,
-    GenerationFact,
     GenerationFailed,
     GenerationFinished,
     GenerationRequested,
@@ -19,9 +20,10 @@ from domain.generation_facts import (
     GenerationState,
 )
 from domain.value import Caller
+from domain.work import WhyFailed
 from ledger.database import Datastore
 from ledger.entry import Entry
-from projections.view import View
+from projections.view import View, as_json, by_name, entries_of
 
 TABLE: Final = """
 CREATE TABLE generations (
@@ -59,77 +61,13 @@ CREATE POLICY read_by_whom_it_concerns ON generations FOR SELECT TO noteledger_a
 """
 
 
-def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
-    """Take in a batch of entries, in their order."""
-    for entry in entries:
-        if not isinstance(fact := entry.fact, GenerationFact):
-            continue
-        match fact:
-            case GenerationRequested():
-                _request(cursor, entry, fact)
-            case GenerationStarted():
-                _change(cursor, entry, fact, GenerationState.RUNNING)
-            case GenerationDrafted():
-                _change(cursor, entry, fact, GenerationState.RUNNING)
-            case GenerationFinished():
-                _change(cursor, entry, fact, GenerationState.DONE)
-            case GenerationFailed(why=why):
-                _change(cursor, entry, fact, GenerationState.FAILED, why)
-            case GenerationCancelled():
-                _change(cursor, entry, fact, GenerationState.CANCELLED)
-
-
-def _request(cursor: Cursor[Any], entry: Entry, fact: GenerationRequested) -> None:
-    cursor.execute(
-        "INSERT INTO generations (clinic_id, generation_id, client_user_id, therapist_user_id,"
-        "  therapist_client_id, record_type, therapist_session_id, soap_note_id, run, state,"
-        "  requested_at, changed_at, version)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (clinic_id, generation_id) DO UPDATE SET"
-        "  soap_note_id = excluded.soap_note_id, run = excluded.run, state = excluded.state,"
-        "  why = NULL, requested_at = excluded.requested_at, changed_at = excluded.changed_at,"
-        "  version = excluded.version",
-        (
-            entry.clinic_id,
-            fact.generation_id,
-            fact.client_user_id,
-            fact.therapist_user_id,
-            fact.therapist_client_id,
-            fact.record_type,
-            fact.therapist_session_id,
-            fact.soap_note_id,
-            fact.run,
-            GenerationState.QUEUED,
-            fact.at,
-            fact.at,
-            entry.version,
-        ),
-    )
-
-
-def _change(
-    cursor: Cursor[Any],
-    entry: Entry,
-    fact: GenerationFact,
-    state: GenerationState,
-    why: str | None = None,
-) -> None:
-    cursor.execute(
-        "UPDATE generations SET state = %s, why = %s, changed_at = %s, version = %s"
-        " WHERE clinic_id = %s AND generation_id = %s",
-        (state, why, fact.at, entry.version, entry.clinic_id, fact.generation_id),
-    )
-
-
-VIEW: Final = View("generations", "generations", TABLE, write)
-
-
-# --- reading
-
-
 class GenerationRow(NamedTuple):
-    """A generation as a reader sees it; `soap_note_id` names a note once the state is done."""
+    """The view's columns, and a generation as a reader sees it.
 
+    `soap_note_id` names a note once the state is done.
+    """
+
+    clinic_id: int
     generation_id: int
     client_user_id: int
     therapist_user_id: int
@@ -137,11 +75,93 @@ class GenerationRow(NamedTuple):
     record_type: int
     therapist_session_id: int | None
     soap_note_id: int
+    run: int
     state: str
     why: str | None
     requested_at: datetime
     changed_at: datetime
     version: int
+
+
+def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
+    """Take in a batch of entries, one by one, in their order."""
+    for entry, fact in entries_of(entries, GENERATION):
+        match fact:
+            case GenerationRequested():
+                _request(cursor, _requested(entry, fact))
+            case GenerationStarted() | GenerationDrafted():
+                _change(cursor, entry, fact, GenerationState.RUNNING)
+            case GenerationFinished():
+                _change(cursor, entry, fact, GenerationState.DONE)
+            case GenerationFailed(why=why):
+                _change(cursor, entry, fact, GenerationState.FAILED, why)
+            case GenerationCancelled():
+                _change(cursor, entry, fact, GenerationState.CANCELLED)
+            case _:
+                assert_never(fact)
+
+
+def _requested(entry: Entry, fact: GenerationRequested) -> GenerationRow:
+    return GenerationRow(
+        clinic_id=entry.clinic_id,
+        generation_id=fact.generation_id,
+        client_user_id=fact.client_user_id,
+        therapist_user_id=fact.therapist_user_id,
+        therapist_client_id=fact.therapist_client_id,
+        record_type=fact.record_type,
+        therapist_session_id=fact.therapist_session_id,
+        soap_note_id=fact.soap_note_id,
+        run=fact.run,
+        state=GenerationState.QUEUED,
+        why=None,
+        requested_at=fact.at,
+        changed_at=fact.at,
+        version=entry.version,
+    )
+
+
+def _request(cursor: Cursor[Any], row: GenerationRow) -> None:
+    cursor.execute(
+        """
+        INSERT INTO generations
+        SELECT * FROM json_populate_recordset(NULL::generations, %(rows)s::json)
+        ON CONFLICT (clinic_id, generation_id) DO UPDATE SET
+            soap_note_id = excluded.soap_note_id, run = excluded.run, state = excluded.state,
+            why = excluded.why, requested_at = excluded.requested_at,
+            changed_at = excluded.changed_at, version = excluded.version
+        """,
+        {"rows": as_json([row])},
+    )
+
+
+def _change(
+    cursor: Cursor[Any],
+    entry: Entry,
+    fact: AnyGenerationFact,
+    state: GenerationState,
+    why: WhyFailed | None = None,
+) -> None:
+    cursor.execute(
+        """
+        UPDATE generations SET
+            state = %(state)s, why = %(why)s, changed_at = %(changed_at)s, version = %(version)s
+        WHERE clinic_id = %(clinic_id)s AND generation_id = %(generation_id)s
+        """,
+        {
+            "clinic_id": entry.clinic_id,
+            "generation_id": fact.generation_id,
+            "state": state,
+            "why": why,
+            "changed_at": fact.at,
+            "version": entry.version,
+        },
+    )
+
+
+VIEW: Final = View("generations", "generations", TABLE, GenerationRow, write)
+
+
+# --- reading
 
 
 class Generations:
@@ -153,26 +173,26 @@ class Generations:
     def find(self, caller: Caller, generation_id: int) -> GenerationRow | None:
         """One generation, if it is there for this caller."""
         with self._datastore.as_caller(caller) as conn:
-            cursor = conn.cursor(row_factory=class_row(GenerationRow))
+            cursor = conn.cursor(row_factory=by_name(GenerationRow))
             return cursor.execute(
-                "SELECT generation_id, client_user_id, therapist_user_id, therapist_client_id,"
-                "  record_type, therapist_session_id, soap_note_id, state, why, requested_at,"
-                "  changed_at, version FROM generations"
-                " WHERE clinic_id = %s AND generation_id = %s",
-                (caller.clinic_id, generation_id),
+                """
+                SELECT * FROM generations
+                WHERE clinic_id = %(clinic_id)s AND generation_id = %(generation_id)s
+                """,
+                {"clinic_id": caller.clinic_id, "generation_id": generation_id},
             ).fetchone()
 
     def page(self, caller: Caller, below: int | None, limit: int) -> list[GenerationRow]:
         """Generations, newest first, those with a smaller id than `below`."""
         with self._datastore.as_caller(caller) as conn:
-            cursor = conn.cursor(row_factory=class_row(GenerationRow))
+            cursor = conn.cursor(row_factory=by_name(GenerationRow))
             return cursor.execute(
-                "SELECT generation_id, client_user_id, therapist_user_id, therapist_client_id,"
-                "  record_type, therapist_session_id, soap_note_id, state, why, requested_at,"
-                "  changed_at, version FROM generations"
-                " WHERE clinic_id = %(clinic_id)s"
-                " AND generation_id < coalesce(%(below)s::bigint, 9223372036854775807)"
-                " ORDER BY generation_id DESC LIMIT %(limit)s",
+                """
+                SELECT * FROM generations
+                WHERE clinic_id = %(clinic_id)s
+                AND generation_id < coalesce(%(below)s::bigint, 9223372036854775807)
+                ORDER BY generation_id DESC LIMIT %(limit)s
+                """,
                 {"clinic_id": caller.clinic_id, "below": below, "limit": limit},
             ).fetchall()
 
@@ -181,12 +201,16 @@ class Generations:
     ) -> bool:
         """Whether a draft is being made for this relationship and session (None: for none)."""
         with self._datastore.as_caller(caller) as conn:
-            cursor = conn.cursor(row_factory=tuple_row)
-            row = cursor.execute(
-                "SELECT EXISTS (SELECT FROM generations"
-                "  WHERE clinic_id = %(clinic_id)s AND therapist_client_id = %(relationship)s"
-                "  AND therapist_session_id IS NOT DISTINCT FROM %(session)s::bigint"
-                "  AND state = ANY(%(open)s::text[]))",
+            cursor = conn.cursor(row_factory=scalar_row)
+            found = cursor.execute(
+                """
+                SELECT EXISTS (
+                    SELECT FROM generations
+                    WHERE clinic_id = %(clinic_id)s AND therapist_client_id = %(relationship)s
+                    AND therapist_session_id IS NOT DISTINCT FROM %(session)s::bigint
+                    AND state = ANY(%(open)s::text[])
+                )
+                """,
                 {
                     "clinic_id": caller.clinic_id,
                     "relationship": therapist_client_id,
@@ -194,4 +218,4 @@ class Generations:
                     "open": sorted(OPEN),
                 },
             ).fetchone()
-        return bool(row and row[0])
+        return bool(found)

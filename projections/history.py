@@ -4,23 +4,31 @@ A history entry's id is the position of its save. An amended entry points at the
 withdrawn one has no row, nor has any entry of a deleted note: the ledger keeps them all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, assert_never
 
 from psycopg import Cursor
 
 from domain.aggregates import kind_and_number
+from domain.note import NOTE
 from domain.note_facts import (
     HistoryEntryAmended,
     HistoryEntryWithdrawn,
     NoteApproved,
+    NoteDeidentified,
+    NoteDrafted,
+    NoteFact,
+    NoteProcessingAskedAgain,
+    NoteProcessingFailed,
     NoteSoftDeleted,
     NoteVersion,
 )
+from domain.soap_note import SOAP_NOTE
 from domain.value import Caller, Kind
 from ledger.entry import Entry
-from projections.view import NoteRows, View, columns
+from projections.note_rows import NoteRows, reading
+from projections.view import View, as_json, entries_of
 
 TABLE: Final = """
 CREATE TABLE history (
@@ -59,7 +67,9 @@ CREATE POLICY read_by_whom_it_concerns ON history FOR SELECT TO noteledger_app U
 """
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
+    """The view's columns."""
+
     clinic_id: int
     position: int
     kind: str
@@ -71,9 +81,21 @@ class _Row(NamedTuple):
     therapist_session_id: int | None
     is_approved: bool
     updated_at: datetime
+    amended_at_position: int | None = None
+
+
+class _Key(NamedTuple):
+    """The entry of one version of a note; without a version, all of the note's entries."""
+
+    clinic_id: int
+    kind: str
+    note_id: int
+    version: int | None
 
 
 class _Amendment(NamedTuple):
+    """What an amendment changes of a row."""
+
     clinic_id: int
     kind: str
     note_id: int
@@ -84,91 +106,97 @@ class _Amendment(NamedTuple):
 
 def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     """Take in a batch of entries: a save comes before whatever changes or hides it."""
-    saves: list[_Row] = []
-    amendments: dict[tuple[int, str, int, int], _Amendment] = {}
-    hidden: list[tuple[int, str, int, int | None]] = []
-    for entry in entries:
-        fact = entry.fact
+    saves: list[Row] = []
+    amendments: dict[_Key, _Amendment] = {}
+    hidden: list[_Key] = []
+    for entry, fact in entries_of(entries, NOTE, SOAP_NOTE):
         match fact:
-            case NoteVersion():
+            case NoteDrafted() | NoteApproved():
                 saves.append(_row(entry, fact))
-            case HistoryEntryAmended():
-                amendment = _amendment(entry, fact)
-                amendments[amendment[:4]] = amendment
-            case HistoryEntryWithdrawn():
-                kind = kind_and_number(entry.aggregate_id)[0].value
-                hidden.append((entry.clinic_id, kind, fact.note_id, fact.withdrawn_version))
+            case HistoryEntryAmended(amended_version=version):
+                amendments[_key(entry, fact, version)] = _amendment(entry, fact)
+            case HistoryEntryWithdrawn(withdrawn_version=version):
+                hidden.append(_key(entry, fact, version))
             case NoteSoftDeleted():
-                kind = kind_and_number(entry.aggregate_id)[0].value
-                hidden.append((entry.clinic_id, kind, fact.note_id, None))
+                hidden.append(_key(entry, fact, None))
+            case NoteDeidentified() | NoteProcessingFailed() | NoteProcessingAskedAgain():
+                pass  # these are no history entries, nor do they change one
             case _:
-                pass
+                assert_never(fact)
     if saves:
         _insert(cursor, saves)
     if amendments:
-        _amend(cursor, list(amendments.values()))
+        _amend(cursor, amendments.values())
     if hidden:
         _hide(cursor, hidden)
 
 
-def _row(entry: Entry, fact: NoteVersion) -> _Row:
-    return _Row(
-        entry.clinic_id,
-        entry.position,
-        kind_and_number(entry.aggregate_id)[0].value,
-        fact.note_id,
-        entry.version,
-        fact.client_user_id,
-        fact.record_type,
-        fact.therapist_user_id,
-        fact.therapist_session_id,
-        isinstance(fact, NoteApproved),
-        fact.at,
+def _row(entry: Entry, fact: NoteVersion) -> Row:
+    return Row(
+        clinic_id=entry.clinic_id,
+        position=entry.position,
+        kind=kind_and_number(entry.aggregate_id)[0].value,
+        note_id=fact.note_id,
+        version=entry.version,
+        client_user_id=fact.client_user_id,
+        record_type=fact.record_type,
+        therapist_user_id=fact.therapist_user_id,
+        therapist_session_id=fact.therapist_session_id,
+        is_approved=isinstance(fact, NoteApproved),
+        updated_at=fact.at,
     )
+
+
+def _key(entry: Entry, fact: NoteFact, version: int | None) -> _Key:
+    kind = kind_and_number(entry.aggregate_id)[0].value
+    return _Key(clinic_id=entry.clinic_id, kind=kind, note_id=fact.note_id, version=version)
 
 
 def _amendment(entry: Entry, fact: HistoryEntryAmended) -> _Amendment:
-    kind = kind_and_number(entry.aggregate_id)[0].value
     return _Amendment(
-        entry.clinic_id, kind, fact.note_id, fact.amended_version, fact.at, entry.position
+        clinic_id=entry.clinic_id,
+        kind=kind_and_number(entry.aggregate_id)[0].value,
+        note_id=fact.note_id,
+        version=fact.amended_version,
+        updated_at=fact.at,
+        amended_at_position=entry.position,
     )
 
 
-def _insert(cursor: Cursor[Any], rows: Sequence[_Row]) -> None:
+def _insert(cursor: Cursor[Any], rows: Iterable[Row]) -> None:
     cursor.execute(
-        "INSERT INTO history (clinic_id, position, kind, note_id, version, client_user_id,"
-        "  record_type, therapist_user_id, therapist_session_id, is_approved, updated_at)"
-        " SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::text[], %b::bigint[], %b::bigint[],"
-        "  %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::boolean[],"
-        "  %b::timestamptz[])",
-        columns(rows),
+        """
+        INSERT INTO history
+        SELECT * FROM json_populate_recordset(NULL::history, %(rows)s::json)
+        """,
+        {"rows": as_json(rows)},
     )
 
 
-def _amend(cursor: Cursor[Any], amendments: Sequence[_Amendment]) -> None:
-    cursor.execute(
-        "UPDATE history h SET updated_at = a.updated_at, amended_at_position = a.position"
-        " FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[],"
-        "  %s::bigint[]) AS a (clinic_id, kind, note_id, version, updated_at, position)"
-        " WHERE (h.clinic_id, h.kind, h.note_id, h.version)"
-        "  = (a.clinic_id, a.kind, a.note_id, a.version)",
-        columns(amendments),
+def _amend(cursor: Cursor[Any], amendments: Iterable[_Amendment]) -> None:
+    cursor.executemany(
+        """
+        UPDATE history
+        SET updated_at = %(updated_at)s, amended_at_position = %(amended_at_position)s
+        WHERE clinic_id = %(clinic_id)s AND kind = %(kind)s AND note_id = %(note_id)s
+        AND version = %(version)s
+        """,
+        [amendment._asdict() for amendment in amendments],
     )
 
 
-def _hide(cursor: Cursor[Any], hidden: Sequence[tuple[int, str, int, int | None]]) -> None:
-    """Without a version: every entry of the note."""
-    cursor.execute(
-        "DELETE FROM history h"
-        " USING unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[])"
-        "  AS d (clinic_id, kind, note_id, version)"
-        " WHERE (h.clinic_id, h.kind, h.note_id) = (d.clinic_id, d.kind, d.note_id)"
-        " AND (d.version IS NULL OR h.version = d.version)",
-        columns(hidden),
+def _hide(cursor: Cursor[Any], hidden: Iterable[_Key]) -> None:
+    cursor.executemany(
+        """
+        DELETE FROM history
+        WHERE clinic_id = %(clinic_id)s AND kind = %(kind)s AND note_id = %(note_id)s
+        AND (%(version)s::bigint IS NULL OR version = %(version)s)
+        """,
+        [key._asdict() for key in hidden],
     )
 
 
-VIEW: Final = View("history", "history", TABLE, write)
+VIEW: Final = View("history", "history", TABLE, Row, write)
 
 
 # --- reading
@@ -186,6 +214,29 @@ class HistoryEntry(NamedTuple):
     amended: HistoryEntryAmended | None
 
 
+def read_entries(
+    rows: NoteRows,
+    statement: str,
+    caller: Caller,
+    kind: Kind,
+    filters: Mapping[str, object],
+    limit: int | None = None,
+) -> list[HistoryEntry]:
+    """The entries that the statement finds and the caller may read."""
+    return [
+        HistoryEntry(
+            position=row.position,
+            note_id=row.note_id,
+            version=row.version,
+            session_starts_at=row.session_starts_at,
+            session_ends_at=row.session_ends_at,
+            saved=saved,
+            amended=amended,
+        )
+        for row, saved, amended in rows.read(statement, caller, kind, filters, limit)
+    ]
+
+
 class History:
     """Reads the history for a caller."""
 
@@ -194,77 +245,40 @@ class History:
 
     def find(self, caller: Caller, kind: Kind, position: int) -> HistoryEntry | None:
         """One entry, if it is there for this caller."""
-        found = self._all(_BY_POSITION, caller, kind, {"position": position})
+        found = read_entries(self._rows, _BY_POSITION, caller, kind, {"position": position})
         return found[0] if found else None
 
     def page(
         self, caller: Caller, kind: Kind, before: int | None, limit: int
     ) -> list[HistoryEntry]:
         """Entries, newest first, those below `before`."""
-        return self._all(_PAGE, caller, kind, {"before": before, "limit": limit})
+        return read_entries(self._rows, _PAGE, caller, kind, {"before": before}, limit)
 
     def newest(
         self, caller: Caller, kind: Kind, client_user_id: int, record_type: int, limit: int
     ) -> list[HistoryEntry]:
         """A client's newest entries of one record type, by id descending."""
-        which = {"client_user_id": client_user_id, "record_type": record_type, "limit": limit}
-        return self._all(_NEWEST, caller, kind, which)
-
-    def _all(
-        self, statement: str, caller: Caller, kind: Kind, which: dict[str, Any]
-    ) -> list[HistoryEntry]:
-        return [
-            HistoryEntry._make((*own, saved, amended))
-            for own, saved, amended in self._rows.read(statement, caller, kind, which)
-        ]
+        filters = {"client_user_id": client_user_id, "record_type": record_type}
+        return read_entries(self._rows, _NEWEST, caller, kind, filters, limit)
 
 
-_BY_POSITION: Final = """
-    SELECT h.record_type, h.therapist_user_id,
-        EXISTS (
-            SELECT FROM relationships r
-            WHERE r.clinic_id = h.clinic_id AND r.therapist_user_id = %(user_id)s
-            AND r.client_user_id = h.client_user_id AND r.is_active
-        ),
-        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state,
-        h.position, h.note_id, h.version, s.starts_at, s.ends_at
+_BY_POSITION: Final = reading("""
+    SELECT h.*, h.client_user_id AS client, NULL::bigint AS created_by,
+        NULL::timestamptz AS created_at, NULL::bigint AS ascending, h.position AS descending
     FROM history h
-    JOIN entries e ON e.clinic_id = h.clinic_id AND e.position = h.position
-    LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position
-    LEFT JOIN sessions s ON s.clinic_id = h.clinic_id AND s.session_id = h.therapist_session_id
     WHERE h.clinic_id = %(clinic_id)s AND h.kind = %(kind)s AND h.position = %(position)s
-"""
-_PAGE: Final = """
-    SELECT h.record_type, h.therapist_user_id,
-        EXISTS (
-            SELECT FROM relationships r
-            WHERE r.clinic_id = h.clinic_id AND r.therapist_user_id = %(user_id)s
-            AND r.client_user_id = h.client_user_id AND r.is_active
-        ),
-        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state,
-        h.position, h.note_id, h.version, s.starts_at, s.ends_at
+""")
+_PAGE: Final = reading("""
+    SELECT h.*, h.client_user_id AS client, NULL::bigint AS created_by,
+        NULL::timestamptz AS created_at, NULL::bigint AS ascending, h.position AS descending
     FROM history h
-    JOIN entries e ON e.clinic_id = h.clinic_id AND e.position = h.position
-    LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position
-    LEFT JOIN sessions s ON s.clinic_id = h.clinic_id AND s.session_id = h.therapist_session_id
     WHERE h.clinic_id = %(clinic_id)s AND h.kind = %(kind)s
     AND h.position < coalesce(%(before)s::bigint, 9223372036854775807)
-    ORDER BY h.position DESC LIMIT %(limit)s
-"""
-_NEWEST: Final = """
-    SELECT h.record_type, h.therapist_user_id,
-        EXISTS (
-            SELECT FROM relationships r
-            WHERE r.clinic_id = %(clinic_id)s AND r.therapist_user_id = %(user_id)s
-            AND r.client_user_id = %(client_user_id)s AND r.is_active
-        ),
-        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state,
-        h.position, h.note_id, h.version, s.starts_at, s.ends_at
+""")
+_NEWEST: Final = reading("""
+    SELECT h.*, %(client_user_id)s::bigint AS client, NULL::bigint AS created_by,
+        NULL::timestamptz AS created_at, NULL::bigint AS ascending, h.position AS descending
     FROM history h
-    JOIN entries e ON e.clinic_id = h.clinic_id AND e.position = h.position
-    LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position
-    LEFT JOIN sessions s ON s.clinic_id = h.clinic_id AND s.session_id = h.therapist_session_id
     WHERE h.clinic_id = %(clinic_id)s AND h.kind = %(kind)s
     AND h.client_user_id = %(client_user_id)s AND h.record_type = %(record_type)s
-    ORDER BY h.position DESC LIMIT %(limit)s
-"""
+""")

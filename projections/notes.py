@@ -1,16 +1,29 @@
 """The current notes and SOAP notes: one row for each that is not deleted, pointing at its newest save."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, assert_never
 
 from psycopg import Cursor
 
 from domain.aggregates import kind_and_number
-from domain.note_facts import HistoryEntryAmended, NoteApproved, NoteSoftDeleted, NoteVersion
+from domain.note import NOTE
+from domain.note_facts import (
+    HistoryEntryAmended,
+    HistoryEntryWithdrawn,
+    NoteApproved,
+    NoteDeidentified,
+    NoteDrafted,
+    NoteProcessingAskedAgain,
+    NoteProcessingFailed,
+    NoteSoftDeleted,
+    NoteVersion,
+)
+from domain.soap_note import SOAP_NOTE
 from domain.value import Caller, Kind
 from ledger.entry import Entry
-from projections.view import NoteRows, View, columns
+from projections.note_rows import NoteRow, NoteRows, reading
+from projections.view import View, as_json, entries_of
 
 TABLE: Final = """
 CREATE TABLE current_notes (
@@ -46,7 +59,9 @@ CREATE POLICY read_by_whom_it_concerns ON current_notes FOR SELECT TO noteledger
 """
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
+    """The view's columns."""
+
     clinic_id: int
     kind: str
     note_id: int
@@ -61,74 +76,89 @@ class _Row(NamedTuple):
     created_at: datetime
 
 
+class _Key(NamedTuple):
+    clinic_id: int
+    kind: str
+    note_id: int
+
+
 def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     """Take in a batch of entries, in their order."""
-    saved: dict[tuple[int, str, int], _Row] = {}
-    deleted: set[tuple[int, str, int]] = set()
-    for entry in entries:
-        fact = entry.fact
-        if isinstance(fact, NoteVersion):
-            row = _row(entry, fact)
-            earlier = saved.get(row[:3])
-            if earlier:
-                row = row._replace(created_by=earlier.created_by, created_at=earlier.created_at)
-            saved[row[:3]] = row
-        elif isinstance(fact, NoteSoftDeleted):
-            deleted.add((entry.clinic_id, kind_and_number(entry.aggregate_id)[0], fact.note_id))
+    saved: dict[tuple[int, str, int], Row] = {}
+    deleted: set[_Key] = set()
+    for entry, fact in entries_of(entries, NOTE, SOAP_NOTE):
+        match fact:
+            case NoteDrafted() | NoteApproved():
+                row = _row(entry, fact)
+                key = (row.clinic_id, row.kind, row.note_id)
+                if earlier := saved.get(key):
+                    row = row._replace(created_by=earlier.created_by, created_at=earlier.created_at)
+                saved[key] = row
+            case NoteSoftDeleted():
+                kind = kind_and_number(entry.aggregate_id)[0].value
+                deleted.add(_Key(entry.clinic_id, kind, fact.note_id))
+            case HistoryEntryAmended() | HistoryEntryWithdrawn():
+                pass  # the note still points at its newest save
+            case NoteDeidentified() | NoteProcessingFailed() | NoteProcessingAskedAgain():
+                pass
+            case _:
+                assert_never(fact)
     if saved:
-        _upsert(cursor, list(saved.values()))
+        _upsert(cursor, saved.values())
     if deleted:
-        clinics, kinds, note_ids = columns(deleted)
-        cursor.execute(
-            "DELETE FROM current_notes n"
-            " USING unnest(%s::bigint[], %s::text[], %s::bigint[]) AS d (clinic_id, kind, note_id)"
-            " WHERE (n.clinic_id, n.kind, n.note_id) = (d.clinic_id, d.kind, d.note_id)",
-            (clinics, kinds, note_ids),
-        )
+        _delete(cursor, deleted)
 
 
-def _row(entry: Entry, fact: NoteVersion) -> _Row:
-    return _Row(
-        entry.clinic_id,
-        kind_and_number(entry.aggregate_id)[0].value,
-        fact.note_id,
-        entry.version,
-        entry.position,
-        fact.client_user_id,
-        fact.record_type,
-        fact.therapist_user_id,
-        fact.therapist_session_id,
-        isinstance(fact, NoteApproved),
-        fact.by.user_id,
-        fact.at,
+def _row(entry: Entry, fact: NoteVersion) -> Row:
+    return Row(
+        clinic_id=entry.clinic_id,
+        kind=kind_and_number(entry.aggregate_id)[0].value,
+        note_id=fact.note_id,
+        version=entry.version,
+        position=entry.position,
+        client_user_id=fact.client_user_id,
+        record_type=fact.record_type,
+        therapist_user_id=fact.therapist_user_id,
+        therapist_session_id=fact.therapist_session_id,
+        is_approved=isinstance(fact, NoteApproved),
+        created_by=fact.by.user_id,
+        created_at=fact.at,
     )
 
 
-def _upsert(cursor: Cursor[Any], rows: Sequence[_Row]) -> None:
+def _upsert(cursor: Cursor[Any], rows: Iterable[Row]) -> None:
     """A note's first save brings who created it and when; the later ones leave that alone."""
     cursor.execute(
-        "INSERT INTO current_notes AS n (clinic_id, kind, note_id, version, position,"
-        "  client_user_id, record_type, therapist_user_id, therapist_session_id, is_approved,"
-        "  created_by, created_at)"
-        " SELECT * FROM unnest(%b::bigint[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[],"
-        "  %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::boolean[], %b::bigint[],"
-        "  %b::timestamptz[])"
-        " ON CONFLICT (clinic_id, kind, note_id) DO UPDATE SET"
-        "  version = excluded.version, position = excluded.position,"
-        "  therapist_session_id = excluded.therapist_session_id,"
-        "  is_approved = excluded.is_approved",
-        columns(rows),
+        """
+        INSERT INTO current_notes
+        SELECT * FROM json_populate_recordset(NULL::current_notes, %(rows)s::json)
+        ON CONFLICT (clinic_id, kind, note_id) DO UPDATE SET
+            version = excluded.version, position = excluded.position,
+            therapist_session_id = excluded.therapist_session_id,
+            is_approved = excluded.is_approved
+        """,
+        {"rows": as_json(rows)},
     )
 
 
-VIEW: Final = View("notes", "current_notes", TABLE, write)
+def _delete(cursor: Cursor[Any], keys: Iterable[_Key]) -> None:
+    cursor.executemany(
+        """
+        DELETE FROM current_notes
+        WHERE clinic_id = %(clinic_id)s AND kind = %(kind)s AND note_id = %(note_id)s
+        """,
+        [key._asdict() for key in keys],
+    )
+
+
+VIEW: Final = View("notes", "current_notes", TABLE, Row, write)
 
 
 # --- reading
 
 
 class CurrentNote(NamedTuple):
-    """A note as a reader sees it: its newest save, opened, and what the history entry of it says.
+    """A note as a reader sees it: its newest save, opened, and its amendment, if it has one.
 
     `position` is the id of that history entry; `amended` its amendment, where there is one.
     """
@@ -152,78 +182,68 @@ class Notes:
 
     def find(self, caller: Caller, kind: Kind, note_id: int) -> CurrentNote | None:
         """One note, if it is there for this caller."""
-        found = self._all(_BY_ID, caller, kind, {"note_id": note_id})
+        found = self._read(_BY_ID, caller, kind, {"note_id": note_id})
         return found[0] if found else None
 
     def page(self, caller: Caller, kind: Kind, after: int, limit: int) -> list[CurrentNote]:
         """Notes by id, those above `after`."""
-        return self._all(_PAGE, caller, kind, {"after": after, "limit": limit})
+        return self._read(_PAGE, caller, kind, {"after": after}, limit)
 
     def of_client(
         self, caller: Caller, kind: Kind, client_user_id: int, record_type: int
     ) -> list[CurrentNote]:
-        """A client's notes of one record type, by id."""
-        which = {"client_user_id": client_user_id, "record_type": record_type}
-        return self._all(_OF_CLIENT, caller, kind, which)
+        """A client's notes of one record type, by id; without their amendments."""
+        filters = {"client_user_id": client_user_id, "record_type": record_type}
+        return self._read(_OF_CLIENT, caller, kind, filters)
 
-    def _all(
-        self, statement: str, caller: Caller, kind: Kind, which: dict[str, Any]
+    def _read(
+        self,
+        statement: str,
+        caller: Caller,
+        kind: Kind,
+        filters: Mapping[str, object],
+        limit: int | None = None,
     ) -> list[CurrentNote]:
-        return [
-            CurrentNote._make((*own, saved, amended))
-            for own, saved, amended in self._rows.read(statement, caller, kind, which)
-        ]
+        found = self._rows.read(statement, caller, kind, filters, limit)
+        return [_current_note(row, saved, amended) for row, saved, amended in found]
 
 
-_BY_ID: Final = """
-    SELECT n.record_type, n.therapist_user_id,
-        EXISTS (
-            SELECT FROM relationships r
-            WHERE r.clinic_id = n.clinic_id AND r.therapist_user_id = %(user_id)s
-            AND r.client_user_id = n.client_user_id AND r.is_active
-        ),
-        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state,
-        n.note_id, n.version, n.position, n.created_by, n.created_at,
-        s.starts_at, s.ends_at
+def _current_note(
+    row: NoteRow, saved: NoteVersion, amended: HistoryEntryAmended | None
+) -> CurrentNote:
+    assert row.created_by is not None, "the column is NOT NULL"
+    assert row.created_at is not None, "the column is NOT NULL"
+    return CurrentNote(
+        note_id=row.note_id,
+        version=row.version,
+        position=row.position,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        session_starts_at=row.session_starts_at,
+        session_ends_at=row.session_ends_at,
+        saved=saved,
+        amended=amended,
+    )
+
+
+_BY_ID: Final = reading("""
+    SELECT n.*, n.client_user_id AS client, h.amended_at_position,
+        n.note_id AS ascending, NULL::bigint AS descending
     FROM current_notes n
-    JOIN entries e ON e.clinic_id = n.clinic_id AND e.position = n.position
-    LEFT JOIN sessions s ON s.clinic_id = n.clinic_id AND s.session_id = n.therapist_session_id
     LEFT JOIN history h ON h.clinic_id = n.clinic_id AND h.position = n.position
-    LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position
     WHERE n.clinic_id = %(clinic_id)s AND n.kind = %(kind)s AND n.note_id = %(note_id)s
-"""
-_PAGE: Final = """
-    SELECT n.record_type, n.therapist_user_id,
-        EXISTS (
-            SELECT FROM relationships r
-            WHERE r.clinic_id = n.clinic_id AND r.therapist_user_id = %(user_id)s
-            AND r.client_user_id = n.client_user_id AND r.is_active
-        ),
-        e.aggregate_id, e.version, e.kind, e.state, a.aggregate_id, a.version, a.kind, a.state,
-        n.note_id, n.version, n.position, n.created_by, n.created_at,
-        s.starts_at, s.ends_at
+""")
+_PAGE: Final = reading("""
+    SELECT n.*, n.client_user_id AS client, h.amended_at_position,
+        n.note_id AS ascending, NULL::bigint AS descending
     FROM current_notes n
-    JOIN entries e ON e.clinic_id = n.clinic_id AND e.position = n.position
-    LEFT JOIN sessions s ON s.clinic_id = n.clinic_id AND s.session_id = n.therapist_session_id
     LEFT JOIN history h ON h.clinic_id = n.clinic_id AND h.position = n.position
-    LEFT JOIN entries a ON a.clinic_id = h.clinic_id AND a.position = h.amended_at_position
     WHERE n.clinic_id = %(clinic_id)s AND n.kind = %(kind)s AND n.note_id > %(after)s
-    ORDER BY n.note_id LIMIT %(limit)s
-"""
-_OF_CLIENT: Final = """
-    SELECT n.record_type, n.therapist_user_id,
-        EXISTS (
-            SELECT FROM relationships r
-            WHERE r.clinic_id = %(clinic_id)s AND r.therapist_user_id = %(user_id)s
-            AND r.client_user_id = %(client_user_id)s AND r.is_active
-        ),
-        e.aggregate_id, e.version, e.kind, e.state, NULL, NULL, NULL, NULL,
-        n.note_id, n.version, n.position, n.created_by, n.created_at,
-        s.starts_at, s.ends_at
+""")
+_OF_CLIENT: Final = reading("""
+    SELECT n.*, %(client_user_id)s::bigint AS client, NULL::bigint AS amended_at_position,
+        n.note_id AS ascending, NULL::bigint AS descending
     FROM current_notes n
-    JOIN entries e ON e.clinic_id = n.clinic_id AND e.position = n.position
-    LEFT JOIN sessions s ON s.clinic_id = n.clinic_id AND s.session_id = n.therapist_session_id
     WHERE n.clinic_id = %(clinic_id)s AND n.kind = %(kind)s
     AND n.client_user_id = %(client_user_id)s AND n.record_type = %(record_type)s
-    ORDER BY n.note_id
-"""
+""")

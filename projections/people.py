@@ -1,17 +1,17 @@
 """The people of the directory: role, and the entry that holds the name."""
 
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, assert_never
+from uuid import UUID
 
 from psycopg import Cursor
-from psycopg.rows import tuple_row
 
-from domain.person import PersonFact, PersonRegistered, PersonRenamed
+from domain.person import PERSON, PersonFact, PersonRegistered, PersonRenamed
 from domain.value import Caller, Role
 from ledger.database import Datastore
 from ledger.entry import Entry
 from ledger.ledger import Ledger, SealedEntry
-from projections.view import View
+from projections.view import View, as_json, by_name, entries_of
 
 TABLE: Final = """
 CREATE TABLE people (
@@ -30,26 +30,51 @@ CREATE POLICY read_in_the_clinic ON people FOR SELECT TO noteledger_app
 """
 
 
+class Row(NamedTuple):
+    """The view's columns."""
+
+    clinic_id: int
+    user_id: int
+    role: str
+    position: int
+
+
 def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
     """Take in a batch of entries, one by one: the newest of a person holds the name."""
-    for entry in entries:
-        match entry.fact:
-            case PersonRegistered(user_id=user_id, role=role):
-                cursor.execute(
-                    "INSERT INTO people (clinic_id, user_id, role, position)"
-                    " VALUES (%s, %s, %s, %s)",
-                    (entry.clinic_id, user_id, role, entry.position),
-                )
-            case PersonRenamed(user_id=user_id):
-                cursor.execute(
-                    "UPDATE people SET position = %s WHERE clinic_id = %s AND user_id = %s",
-                    (entry.position, entry.clinic_id, user_id),
-                )
+    for entry, fact in entries_of(entries, PERSON):
+        match fact:
+            case PersonRegistered():
+                _insert(cursor, entry, fact)
+            case PersonRenamed():
+                _set_position(cursor, entry, fact)
             case _:
-                pass
+                assert_never(fact)
 
 
-VIEW: Final = View("people", "people", TABLE, write)
+def _insert(cursor: Cursor[Any], entry: Entry, fact: PersonRegistered) -> None:
+    row = Row(
+        clinic_id=entry.clinic_id, user_id=fact.user_id, role=fact.role, position=entry.position
+    )
+    cursor.execute(
+        """
+        INSERT INTO people
+        SELECT * FROM json_populate_recordset(NULL::people, %(rows)s::json)
+        """,
+        {"rows": as_json([row])},
+    )
+
+
+def _set_position(cursor: Cursor[Any], entry: Entry, fact: PersonRenamed) -> None:
+    cursor.execute(
+        """
+        UPDATE people SET position = %(position)s
+        WHERE clinic_id = %(clinic_id)s AND user_id = %(user_id)s
+        """,
+        {"clinic_id": entry.clinic_id, "user_id": fact.user_id, "position": entry.position},
+    )
+
+
+VIEW: Final = View("people", "people", TABLE, Row, write)
 
 
 # --- reading
@@ -64,11 +89,31 @@ class PersonRow(NamedTuple):
     full_name: str | None
 
 
+class _SealedPerson(NamedTuple):
+    """What the statements below select: a person, and the entry that holds the name."""
+
+    user_id: int
+    role: str
+    aggregate_id: UUID
+    version: int
+    fact_type: str
+    sealed: bytes
+
+    def entry(self) -> SealedEntry:
+        """The entry."""
+        return SealedEntry(
+            aggregate_id=self.aggregate_id,
+            version=self.version,
+            fact_type=self.fact_type,
+            sealed=self.sealed,
+        )
+
+
 AROUND_MAX: Final = 5_000
 
 
 class Around(NamedTuple):
-    """The full names of a note's client and therapist, of other staff and of the therapist's clients."""
+    """Full names: a note's client and therapist; other staff and the therapist's clients in `others`."""
 
     client: str | None
     therapist: str | None
@@ -91,32 +136,44 @@ class People:
         self, caller: Caller, roles: Sequence[Role], after: int, limit: int
     ) -> list[PersonRow]:
         """People of these roles by id; a therapist finds of the clients only their own."""
-        which = {"roles": [role.value for role in roles], "after": after, "limit": limit}
-        return self._read(_PAGE, caller, which)
+        filters = {"roles": [role.value for role in roles], "after": after, "limit": limit}
+        return self._read(_PAGE, caller, filters)
 
-    def around(self, clinic_id: int, client_user_id: int, therapist_user_id: int) -> "Around":
-        """Whom a note of this therapist about this client may name."""
-        params = {"clinic_id": clinic_id, "therapist": therapist_user_id, "limit": AROUND_MAX}
+    def around(self, clinic_id: int, client_user_id: int, therapist_user_id: int) -> Around:
+        """The people whom a note of this therapist about this client may name."""
+        params = {
+            "clinic_id": clinic_id,
+            "client": client_user_id,
+            "therapist": therapist_user_id,
+            "limit": AROUND_MAX,
+        }
         with self._datastore.as_ledger() as conn:
-            cursor = conn.cursor(row_factory=tuple_row, binary=True)
-            rows = cursor.execute(_AROUND, params | {"client": client_user_id}).fetchall()
-        facts = self._ledger.open(clinic_id, [SealedEntry(*row[1:5]) for row in rows])
-        names = {row[0]: _name(fact) for row, fact in zip(rows, facts, strict=True)}
+            cursor = conn.cursor(row_factory=by_name(_SealedPerson), binary=True)
+            rows = cursor.execute(_AROUND, params).fetchall()
+        facts = self._ledger.open(clinic_id, [row.entry() for row in rows])
+        names = {row.user_id: _name(fact) for row, fact in zip(rows, facts, strict=True)}
         client, therapist = names.pop(client_user_id, None), names.pop(therapist_user_id, None)
         return Around(client, therapist, tuple(name for name in names.values() if name))
 
-    def _read(self, statement: str, caller: Caller, which: dict[str, Any]) -> list[PersonRow]:
+    def _read(
+        self, statement: str, caller: Caller, filters: Mapping[str, object]
+    ) -> list[PersonRow]:
         params = {
             "clinic_id": caller.clinic_id,
-            "caller": caller.user_id,
             "caller_is_therapist": caller.role is Role.THERAPIST,
+            **filters,
         }
         with self._datastore.as_caller(caller) as conn:
-            cursor = conn.cursor(row_factory=tuple_row, binary=True)
-            rows = cursor.execute(statement, params | which).fetchall()
-        facts = self._ledger.open(caller.clinic_id, [SealedEntry(*row[2:6]) for row in rows])
+            cursor = conn.cursor(row_factory=by_name(_SealedPerson), binary=True)
+            rows = cursor.execute(statement, params).fetchall()
+        facts = self._ledger.open(caller.clinic_id, [row.entry() for row in rows])
         return [
-            PersonRow(row[0], Role(row[1]), row[3], _name(fact))
+            PersonRow(
+                user_id=row.user_id,
+                role=Role(row.role),
+                version=row.version,
+                full_name=_name(fact),
+            )
             for row, fact in zip(rows, facts, strict=True)
         ]
 
@@ -127,14 +184,14 @@ def _name(fact: object) -> str | None:
 
 
 _BY_ID: Final = """
-    SELECT p.user_id, p.role, e.aggregate_id, e.version, e.kind, e.state
+    SELECT p.*, e.aggregate_id, e.version, e.kind AS fact_type, e.state AS sealed
     FROM people p JOIN entries e ON e.clinic_id = p.clinic_id AND e.position = p.position
     WHERE p.clinic_id = %(clinic_id)s AND p.user_id = %(user_id)s
     AND (NOT %(caller_is_therapist)s OR p.role <> 'client'
         OR views.is_callers_client(p.clinic_id, p.user_id))
 """
 _PAGE: Final = """
-    SELECT p.user_id, p.role, e.aggregate_id, e.version, e.kind, e.state
+    SELECT p.*, e.aggregate_id, e.version, e.kind AS fact_type, e.state AS sealed
     FROM people p JOIN entries e ON e.clinic_id = p.clinic_id AND e.position = p.position
     WHERE p.clinic_id = %(clinic_id)s AND p.user_id > %(after)s
     AND p.role = ANY(%(roles)s::text[])
@@ -143,7 +200,7 @@ _PAGE: Final = """
     ORDER BY p.user_id LIMIT %(limit)s
 """
 _AROUND: Final = """
-    SELECT p.user_id, e.aggregate_id, e.version, e.kind, e.state
+    SELECT p.*, e.aggregate_id, e.version, e.kind AS fact_type, e.state AS sealed
     FROM people p JOIN entries e ON e.clinic_id = p.clinic_id AND e.position = p.position
     WHERE p.clinic_id = %(clinic_id)s
     AND (p.role <> 'client' OR p.user_id = %(client)s OR EXISTS (

@@ -6,11 +6,12 @@ in that same transaction. A crash before it leaves the live view as it was, and 
 starts by throwing the half-built one away.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from psycopg import Connection, Cursor
-from psycopg.rows import tuple_row
+from psycopg.rows import scalar_row, tuple_row
 from psycopg.sql import SQL, Identifier
 
 from ledger.codec import read_clear
@@ -25,7 +26,7 @@ from projections import (
     sessions,
     transcripts,
 )
-from projections.view import View
+from projections.view import View, by_name
 
 VIEWS: Final[tuple[View, ...]] = (
     people.VIEW,
@@ -46,23 +47,22 @@ Progress = Callable[[int], None]
 
 def lay_missing(conn: Connection[Any], progress: Progress) -> None:
     """Make the tables of the views that have none, filled from the ledger; as the owner."""
+    cursor = conn.cursor(row_factory=scalar_row)
     for view in VIEWS:
-        row = conn.execute(
-            "SELECT to_regclass(%s) IS NULL", (f"views.{view.table_name}",)
-        ).fetchone()
-        if row and row[0]:
+        table = f"views.{view.table_name}"
+        if cursor.execute("SELECT to_regclass(%s) IS NULL", (table,)).fetchone():
             rebuild(conn, view, progress)
 
 
 def rebuild(conn: Connection[Any], view: View, progress: Progress) -> None:
     """Build the view anew from the ledger and put it in the place of the live one; as the owner.
 
-    `conn` is in autocommit mode. `progress` is told the number of entries read so far.
+    `conn` is in autocommit mode. `progress` is called with the number of entries read so far.
     """
     cursor = conn.cursor(row_factory=tuple_row)
     cursor.execute("SELECT pg_advisory_lock(%s)", (_ONE_AT_A_TIME,))
     try:
-        # The views name each other in functions and policies by name: do not ask for them now.
+        # Functions and policies name other views, which may not be there yet: do not check now.
         cursor.execute("SET check_function_bodies TO off")
         cursor.execute("DROP SCHEMA IF EXISTS rebuilding CASCADE")
         cursor.execute("CREATE SCHEMA rebuilding")
@@ -92,26 +92,51 @@ def _change_places(
         cursor.execute("DROP SCHEMA rebuilding")
 
 
+class _StoredEntry(NamedTuple):
+    """A row of `ledger.entries`."""
+
+    clinic_id: int
+    position: int
+    aggregate_id: UUID
+    version: int
+    kind: str
+    state: bytes
+
+    def clear(self) -> Entry:
+        """The entry with its fact, without words."""
+        return Entry(
+            clinic_id=self.clinic_id,
+            position=self.position,
+            aggregate_id=self.aggregate_id,
+            version=self.version,
+            fact=read_clear(self.kind, self.state),
+        )
+
+
 def _catch_up(cursor: Cursor[Any], view: View, done: dict[int, int], progress: Progress) -> int:
     """Take in the next batch of each clinic; the size of the largest."""
-    largest = 0
-    clinics = cursor.execute(
-        "SELECT clinic_id FROM ledger.ledger_head WHERE position > 0 ORDER BY clinic_id"
-    ).fetchall()
-    for (clinic_id,) in clinics:
-        rows = cursor.execute(
-            "SELECT clinic_id, position, aggregate_id, version, kind, state FROM ledger.entries"
-            " WHERE clinic_id = %s AND position > %s ORDER BY position LIMIT %s",
-            (clinic_id, done.get(clinic_id, 0), BATCH),
-        ).fetchall()
+    conn, largest = cursor.connection, 0
+    clinic_ids: list[int] = (
+        conn.cursor(row_factory=scalar_row)
+        .execute("SELECT clinic_id FROM ledger.ledger_head WHERE position > 0 ORDER BY clinic_id")
+        .fetchall()
+    )
+    for clinic_id in clinic_ids:
+        rows = (
+            conn.cursor(row_factory=by_name(_StoredEntry))
+            .execute(
+                """
+                SELECT * FROM ledger.entries
+                WHERE clinic_id = %(clinic_id)s AND position > %(after)s
+                ORDER BY position LIMIT %(limit)s
+                """,
+                {"clinic_id": clinic_id, "after": done.get(clinic_id, 0), "limit": BATCH},
+            )
+            .fetchall()
+        )
         if rows:
-            view.write(cursor, [_entry(row) for row in rows])
-            done[clinic_id] = rows[-1][1]
+            view.write(cursor, [row.clear() for row in rows])
+            done[clinic_id] = rows[-1].position
             largest = max(largest, len(rows))
             progress(sum(done.values()))
     return largest
-
-
-def _entry(row: Sequence[Any]) -> Entry:
-    clinic_id, position, aggregate_id, version, kind, state = row
-    return Entry(clinic_id, position, aggregate_id, version, read_clear(kind, state))

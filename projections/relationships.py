@@ -1,16 +1,15 @@
-"""The therapist–client relationships: who treats whom, and so whose notes are open to whom."""
+"""The therapist–client relationships: a client's notes are open to the therapists who treat them."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, assert_never
 
 from psycopg import Cursor
-from psycopg.rows import class_row
 
-from domain.relationship import RelationshipBegan, RelationshipFact
+from domain.relationship import RELATIONSHIP, RelationshipBegan, RelationshipEnded
 from domain.value import Caller, Role
 from ledger.database import Datastore
 from ledger.entry import Entry
-from projections.view import View, columns
+from projections.view import View, as_json, by_name, entries_of
 
 TABLE: Final = """
 CREATE TABLE relationships (
@@ -41,41 +40,52 @@ $$;
 """
 
 
-def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
-    """Take in a batch of entries: the newest of a relationship counts."""
-    rows: dict[tuple[int, int], tuple[Any, ...]] = {}
-    for entry in entries:
-        if isinstance(fact := entry.fact, RelationshipFact):
-            which = (entry.clinic_id, fact.therapist_client_id)
-            is_active = isinstance(fact, RelationshipBegan)
-            whose = (fact.therapist_user_id, fact.client_user_id)
-            rows[which] = (*which, *whose, is_active, entry.version)
-    if rows:
-        cursor.execute(
-            "INSERT INTO relationships (clinic_id, therapist_client_id, therapist_user_id,"
-            "  client_user_id, is_active, version)"
-            " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],"
-            "  %s::boolean[], %s::bigint[])"
-            " ON CONFLICT (clinic_id, therapist_client_id) DO UPDATE SET"
-            "  is_active = excluded.is_active, version = excluded.version",
-            columns(rows.values()),
-        )
-
-
-VIEW: Final = View("relationships", "relationships", TABLE, write)
-
-
-# --- reading
-
-
 class RelationshipRow(NamedTuple):
-    """A relationship as a reader sees it."""
+    """The view's columns, and a relationship as a reader sees it."""
 
+    clinic_id: int
     therapist_client_id: int
     therapist_user_id: int
     client_user_id: int
     is_active: bool
     version: int
+
+
+def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
+    """Take in a batch of entries: the newest of a relationship counts."""
+    rows: dict[tuple[int, int], RelationshipRow] = {}
+    for entry, fact in entries_of(entries, RELATIONSHIP):
+        match fact:
+            case RelationshipBegan():
+                is_active = True
+            case RelationshipEnded():
+                is_active = False
+            case _:
+                assert_never(fact)
+        rows[entry.clinic_id, fact.therapist_client_id] = RelationshipRow(
+            clinic_id=entry.clinic_id,
+            therapist_client_id=fact.therapist_client_id,
+            therapist_user_id=fact.therapist_user_id,
+            client_user_id=fact.client_user_id,
+            is_active=is_active,
+            version=entry.version,
+        )
+    if rows:
+        cursor.execute(
+            """
+            INSERT INTO relationships
+            SELECT * FROM json_populate_recordset(NULL::relationships, %(rows)s::json)
+            ON CONFLICT (clinic_id, therapist_client_id) DO UPDATE SET
+                is_active = excluded.is_active, version = excluded.version
+            """,
+            {"rows": as_json(rows.values())},
+        )
+
+
+VIEW: Final = View("relationships", "relationships", TABLE, RelationshipRow, write)
+
+
+# --- reading
 
 
 class Relationships:
@@ -89,15 +99,16 @@ class Relationships:
     ) -> list[RelationshipRow]:
         """Relationships by id, those above `after`; `only` names a single one."""
         with self._datastore.as_caller(caller) as conn:
-            cursor = conn.cursor(row_factory=class_row(RelationshipRow))
+            cursor = conn.cursor(row_factory=by_name(RelationshipRow))
             return cursor.execute(
-                "SELECT therapist_client_id, therapist_user_id, client_user_id, is_active, version"
-                " FROM relationships"
-                " WHERE clinic_id = %(clinic_id)s AND therapist_client_id > %(after)s"
-                " AND therapist_client_id BETWEEN coalesce(%(only)s::bigint, 0)"
-                "  AND coalesce(%(only)s::bigint, 9223372036854775807)"
-                " AND (NOT %(caller_is_therapist)s OR therapist_user_id = %(caller)s)"
-                " ORDER BY therapist_client_id LIMIT %(limit)s",
+                """
+                SELECT * FROM relationships
+                WHERE clinic_id = %(clinic_id)s AND therapist_client_id > %(after)s
+                AND therapist_client_id BETWEEN coalesce(%(only)s::bigint, 0)
+                    AND coalesce(%(only)s::bigint, 9223372036854775807)
+                AND (NOT %(caller_is_therapist)s OR therapist_user_id = %(caller)s)
+                ORDER BY therapist_client_id LIMIT %(limit)s
+                """,
                 {
                     "clinic_id": caller.clinic_id,
                     "caller": caller.user_id,

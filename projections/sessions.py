@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, assert_never
 
 from psycopg import Cursor
-from psycopg.rows import class_row
 
 from domain.session import (
+    SESSION,
     SessionRescheduled,
     SessionScheduled,
     SessionStatusAdvanced,
@@ -17,7 +17,7 @@ from domain.session import (
 from domain.value import Caller
 from ledger.database import Datastore
 from ledger.entry import Entry
-from projections.view import View
+from projections.view import View, as_json, by_name, entries_of
 
 TABLE: Final = """
 CREATE TABLE sessions (
@@ -45,57 +45,10 @@ CREATE POLICY read_by_whom_it_concerns ON sessions FOR SELECT TO noteledger_app 
 """
 
 
-def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
-    """Take in a batch of entries, in their order."""
-    for entry in entries:
-        match entry.fact:
-            case SessionScheduled() as fact:
-                cursor.execute(
-                    "INSERT INTO sessions (clinic_id, session_id, client_user_id,"
-                    "  therapist_user_id, therapist_client_id, starts_at, ends_at, event_status,"
-                    "  version) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                    (
-                        entry.clinic_id,
-                        fact.session_id,
-                        fact.client_user_id,
-                        fact.therapist_user_id,
-                        fact.therapist_client_id,
-                        fact.starts_at,
-                        fact.ends_at,
-                        fact.event_status,
-                        entry.version,
-                    ),
-                )
-            case SessionRescheduled() as fact:
-                cursor.execute(
-                    "UPDATE sessions SET starts_at = %s, ends_at = %s, version = %s"
-                    " WHERE clinic_id = %s AND session_id = %s",
-                    (fact.starts_at, fact.ends_at, entry.version, entry.clinic_id, fact.session_id),
-                )
-            case SessionStatusSet() | SessionStatusAdvanced() as fact:
-                cursor.execute(
-                    "UPDATE sessions SET event_status = %s, version = %s"
-                    " WHERE clinic_id = %s AND session_id = %s",
-                    (fact.event_status, entry.version, entry.clinic_id, fact.session_id),
-                )
-            case TranscriptStored() as fact:
-                cursor.execute(
-                    "UPDATE sessions SET version = %s WHERE clinic_id = %s AND session_id = %s",
-                    (entry.version, entry.clinic_id, fact.session_id),
-                )
-            case _:
-                pass
-
-
-VIEW: Final = View("sessions", "sessions", TABLE, write)
-
-
-# --- reading
-
-
 class SessionRow(NamedTuple):
-    """A session as a reader sees it."""
+    """The view's columns, and a session as a reader sees it."""
 
+    clinic_id: int
     session_id: int
     client_user_id: int
     therapist_user_id: int
@@ -104,6 +57,99 @@ class SessionRow(NamedTuple):
     ends_at: datetime
     event_status: str
     version: int
+
+
+def write(cursor: Cursor[Any], entries: Sequence[Entry]) -> None:
+    """Take in a batch of entries, one by one, in their order."""
+    for entry, fact in entries_of(entries, SESSION):
+        match fact:
+            case SessionScheduled():
+                _insert(cursor, _row(entry, fact))
+            case SessionRescheduled():
+                _reschedule(cursor, entry, fact)
+            case SessionStatusSet() | SessionStatusAdvanced():
+                _set_status(cursor, entry, fact)
+            case TranscriptStored():
+                _set_version(cursor, entry, fact)
+            case _:
+                assert_never(fact)
+
+
+def _row(entry: Entry, fact: SessionScheduled) -> SessionRow:
+    return SessionRow(
+        clinic_id=entry.clinic_id,
+        session_id=fact.session_id,
+        client_user_id=fact.client_user_id,
+        therapist_user_id=fact.therapist_user_id,
+        therapist_client_id=fact.therapist_client_id,
+        starts_at=fact.starts_at,
+        ends_at=fact.ends_at,
+        event_status=fact.event_status,
+        version=entry.version,
+    )
+
+
+def _insert(cursor: Cursor[Any], row: SessionRow) -> None:
+    cursor.execute(
+        """
+        INSERT INTO sessions
+        SELECT * FROM json_populate_recordset(NULL::sessions, %(rows)s::json)
+        """,
+        {"rows": as_json([row])},
+    )
+
+
+def _reschedule(cursor: Cursor[Any], entry: Entry, fact: SessionRescheduled) -> None:
+    cursor.execute(
+        """
+        UPDATE sessions SET starts_at = %(starts_at)s, ends_at = %(ends_at)s, version = %(version)s
+        WHERE clinic_id = %(clinic_id)s AND session_id = %(session_id)s
+        """,
+        {
+            "clinic_id": entry.clinic_id,
+            "session_id": fact.session_id,
+            "starts_at": fact.starts_at,
+            "ends_at": fact.ends_at,
+            "version": entry.version,
+        },
+    )
+
+
+def _set_status(
+    cursor: Cursor[Any], entry: Entry, fact: SessionStatusSet | SessionStatusAdvanced
+) -> None:
+    cursor.execute(
+        """
+        UPDATE sessions SET event_status = %(event_status)s, version = %(version)s
+        WHERE clinic_id = %(clinic_id)s AND session_id = %(session_id)s
+        """,
+        {
+            "clinic_id": entry.clinic_id,
+            "session_id": fact.session_id,
+            "event_status": fact.event_status,
+            "version": entry.version,
+        },
+    )
+
+
+def _set_version(cursor: Cursor[Any], entry: Entry, fact: TranscriptStored) -> None:
+    cursor.execute(
+        """
+        UPDATE sessions SET version = %(version)s
+        WHERE clinic_id = %(clinic_id)s AND session_id = %(session_id)s
+        """,
+        {
+            "clinic_id": entry.clinic_id,
+            "session_id": fact.session_id,
+            "version": entry.version,
+        },
+    )
+
+
+VIEW: Final = View("sessions", "sessions", TABLE, SessionRow, write)
+
+
+# --- reading
 
 
 class Sessions:
@@ -117,14 +163,15 @@ class Sessions:
     ) -> list[SessionRow]:
         """Sessions by id, those above `after`; `only` names a single one."""
         with self._datastore.as_caller(caller) as conn:
-            cursor = conn.cursor(row_factory=class_row(SessionRow))
+            cursor = conn.cursor(row_factory=by_name(SessionRow))
             return cursor.execute(
-                "SELECT session_id, client_user_id, therapist_user_id, therapist_client_id,"
-                "  starts_at, ends_at, event_status, version FROM sessions"
-                " WHERE clinic_id = %(clinic_id)s AND session_id > %(after)s"
-                " AND session_id BETWEEN coalesce(%(only)s::bigint, 0)"
-                "  AND coalesce(%(only)s::bigint, 9223372036854775807)"
-                " ORDER BY session_id LIMIT %(limit)s",
+                """
+                SELECT * FROM sessions
+                WHERE clinic_id = %(clinic_id)s AND session_id > %(after)s
+                AND session_id BETWEEN coalesce(%(only)s::bigint, 0)
+                    AND coalesce(%(only)s::bigint, 9223372036854775807)
+                ORDER BY session_id LIMIT %(limit)s
+                """,
                 {
                     "clinic_id": caller.clinic_id,
                     "after": after,

@@ -1,70 +1,89 @@
-"""What a view is: a table without words, its writes, and how its rows are opened for a reader.
+"""What a view is: a table without words; and how its rows are written and read, by name.
 
 A view indexes entries by position; a read joins the ledger's rows and opens them in the process.
 Its statements name tables without a schema: the search path says whether they write the live
 view (`views`) or one that is being built beside it (`rebuilding`).
+
+The columns of a view are written in two places: in the SQL that lays its table, and in its typed
+row. A test compares the two, in the database's catalogue. Rows are inserted as JSON, which
+PostgreSQL reads with the table's own row type: `json_populate_recordset(NULL::the_table, …)` puts
+each value into the column of its name. `by_name` does the same for rows that are read.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar, cast
 
-from psycopg.rows import tuple_row
+from psycopg import Cursor
+from psycopg.rows import RowMaker, no_result
+from pydantic_core import to_json
 
-from domain import access
-from domain.access import Action, NoteAccess
-from domain.note_facts import HistoryEntryAmended, NoteVersion
-from domain.value import Caller, Kind
+from domain.aggregate import Aggregate
+from domain.value import Fact
 from ledger.appender import ViewWriter
-from ledger.database import Datastore
-from ledger.ledger import Ledger, SealedEntry
+from ledger.entry import Entry
+
+RowT = TypeVar("RowT", bound=NamedTuple)
+FactT = TypeVar("FactT", bound=Fact)
 
 
 class View(NamedTuple):
     """One table that can be thrown away and rebuilt from the ledger.
 
-    `name` is the operator's; `table` is the SQL that lays the table `table_name`.
+    `name` is the operator's; `table` is the SQL that lays the table `table_name`; `row` has a field
+    for each of its columns.
     """
 
     name: str
     table_name: str
     table: str
+    row: type[NamedTuple]
     write: ViewWriter
 
 
-def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    """Rows turned into one list a column, for `unnest`."""
-    return [list(column) for column in zip(*rows, strict=True)]
+def entries_of(
+    entries: Iterable[Entry], *aggregates: Aggregate[Any, Any, FactT]
+) -> Iterator[tuple[Entry, FactT]]:
+    """The entries of these aggregates, each with its fact; entries of other aggregates are left out.
+
+    A view's `write` has a `case` for each of these facts, and ends in `assert_never`. So mypy names
+    each view in which a new fact was forgotten.
+    """
+    fact_types = {fact for aggregate in aggregates for fact in aggregate.fact_types}
+    for entry in entries:
+        # The class itself is looked up: pydantic's isinstance is slow where the answer is no.
+        if type(entry.fact) in fact_types:
+            yield entry, cast(FactT, entry.fact)
 
 
-class NoteRows:
-    """Reads rows of notes: three columns say who may, eight are sealed entries, the rest is the view's.
+def as_json(rows: Iterable[NamedTuple]) -> str:
+    """Rows for `json_populate_recordset`."""
+    return to_json([row._asdict() for row in rows]).decode()
 
-    The three are record type, therapist and whether the client is the caller's; the eight are
-    aggregate id, version, kind and state of the save, then of its amendment (or NULL).
+
+def by_name(row_type: type[RowT]) -> Callable[[Cursor[Any]], RowMaker[RowT]]:
+    """A row factory for psycopg: it gives each field the value of the column with its name.
+
+    The columns may come in any order; a column without a field is left out. Raises ValueError where
+    a field has no column.
     """
 
-    def __init__(self, datastore: Datastore, ledger: Ledger) -> None:
-        self._datastore = datastore
-        self._ledger = ledger
+    def factory(cursor: Cursor[Any]) -> RowMaker[RowT]:
+        result = cursor.pgresult
+        if result is None or not result.nfields:
+            return no_result
+        return _maker(row_type, tuple(result.fname(n) for n in range(result.nfields)))
 
-    def read(
-        self, statement: str, caller: Caller, kind: Kind, which: dict[str, Any]
-    ) -> Iterator[tuple[Sequence[Any], NoteVersion, HistoryEntryAmended | None]]:
-        """The view's columns, opened save and opened amendment of each row that the caller may read."""
-        params = {"clinic_id": caller.clinic_id, "user_id": caller.user_id, "kind": kind.value}
-        with self._datastore.as_caller(caller) as conn:
-            cursor = conn.cursor(row_factory=tuple_row, binary=True)
-            rows = cursor.execute(statement, params | which).fetchall()
-        permitted = [row for row in rows if _may_read(caller, kind, row)]
-        saves = [SealedEntry(*row[3:7]) for row in permitted]
-        amendments = [SealedEntry(*row[7:11]) for row in permitted if row[7]]
-        facts: Iterator[Any] = iter(self._ledger.open(caller.clinic_id, saves + amendments))
-        opened = [next(facts) for _ in permitted]
-        for row, saved in zip(permitted, opened, strict=True):
-            yield row[11:], saved, next(facts) if row[7] else None
+    return factory
 
 
-def _may_read(caller: Caller, kind: Kind, row: Sequence[Any]) -> bool:
-    """The first wall; the views' row-level security is the second."""
-    note = NoteAccess(kind, record_type=row[0], therapist_user_id=row[1], is_callers_client=row[2])
-    return access.refusal(caller, Action.READ, note) is None
+@lru_cache
+def _maker(row_type: type[RowT], columns: tuple[bytes | None, ...]) -> RowMaker[RowT]:
+    places = [columns.index(field.encode()) for field in row_type._fields]
+    # What `row_type._make` does, without a Python function that every row would call.
+    make: RowMaker[RowT] = partial(tuple.__new__, row_type)
+    if places == list(range(len(columns))):
+        return make
+    pick = itemgetter(*places)
+    return lambda values: make(pick(values))

@@ -21,6 +21,7 @@ from ledger.ledger import Ledger
 from projections.changes import Changes
 from projections.generations import Generations
 from projections.history import History
+from projections.note_rows import NoteRows
 from projections.notes import Notes
 from projections.people import People
 from projections.rebuild import VIEWS
@@ -29,7 +30,6 @@ from projections.references import References
 from projections.relationships import Relationships
 from projections.sessions import Sessions
 from projections.transcripts import DraftSources
-from projections.view import NoteRows
 from runtime.checks import require_ready
 from runtime.embedded import ServerAddress, attach_or_start, embedded_postgres
 from runtime.embedded_broker import attach_or_start_broker, embedded_broker, is_available

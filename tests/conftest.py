@@ -16,8 +16,8 @@ from ledger.database import Datastore
 from ledger.keys import Keys
 from ledger.ledger import Ledger
 from projections.history import History
+from projections.note_rows import NoteRows
 from projections.notes import Notes
-from projections.view import NoteRows
 from runtime.embedded import ServerAddress
 from tests.brokers import broker_server, forget_all
 from tests.databases import (

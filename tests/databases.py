@@ -23,9 +23,9 @@ from ledger.database import Datastore
 from ledger.keys import Keys, LocalKeyFile
 from ledger.ledger import Ledger
 from projections.history import History
+from projections.note_rows import NoteRows
 from projections.notes import Notes
 from projections.rebuild import VIEWS, lay_missing
-from projections.view import NoteRows
 from runtime.embedded import ServerAddress, embedded_postgres
 
 SERVER_OPTIONS: Final = {

@@ -90,8 +90,8 @@ class TestPeople:
 class TestRelationships:
     def test_a_therapist_finds_their_own(self, entered: Program) -> None:
         relationships = Relationships(entered.datastore)
-        alma = RelationshipRow(ALMA_TREATS_CLARA, ALMA.user_id, CLARA.user_id, True, 1)
-        bruno = RelationshipRow(BRUNO_TREATS_DAVID, BRUNO.user_id, DAVID.user_id, True, 1)
+        alma = RelationshipRow(CLINIC, ALMA_TREATS_CLARA, ALMA.user_id, CLARA.user_id, True, 1)
+        bruno = RelationshipRow(CLINIC, BRUNO_TREATS_DAVID, BRUNO.user_id, DAVID.user_id, True, 1)
         assert relationships.page(caller(ALMA), 0, 9) == [alma]
         assert relationships.page(caller(ADAM), 0, 9) == [alma, bruno]
         assert relationships.page(caller(ADAM), ALMA_TREATS_CLARA, 9) == [bruno]
@@ -109,6 +109,7 @@ class TestSessions:
     def test_who_finds_one(self, entered: Program) -> None:
         sessions = Sessions(entered.datastore)
         row = SessionRow(
+            CLINIC,
             SESSION_ID,
             CLARA.user_id,
             ALMA.user_id,
@@ -136,7 +137,7 @@ class TestRecordTypes:
         types = RecordTypes(entered.datastore)
         found = types.active(caller(ML))
         assert [one.record_type for one in found] == [PSYCHOTHERAPY, PROGRESS]
-        expected = RecordTypeRow(PROGRESS, "Progress note", "How it goes.", True, 1)
+        expected = RecordTypeRow(CLINIC, PROGRESS, "Progress note", "How it goes.", True, 1)
         assert types.active(caller(ML), only=PROGRESS) == [expected]
 
     def test_a_retired_one_is_not_shown_until_it_is_taken_up_again(self, entered: Program) -> None:
@@ -155,7 +156,7 @@ RIGHT: dict[str, int | None] = {
     "therapist_session_id": SESSION_ID,
     "record_type": PROGRESS,
 }
-# In the order in which the source asks.
+# In the order of the checks.
 WRONG: list[tuple[dict[str, int | None], type[Refused], str]] = [
     ({"client_user_id": 99}, ClientIsUnknown, "client_user_id"),
     ({"client_user_id": BRUNO.user_id}, ClientIsUnknown, "client_user_id"),
@@ -171,25 +172,25 @@ WRONG: list[tuple[dict[str, int | None], type[Refused], str]] = [
 
 class TestReferences:
     def test_ids_that_belong_together(self, entered: Program) -> None:
-        References(entered.datastore).check(caller(ALMA), **_said({}))
+        References(entered.datastore).check(caller(ALMA), **_ids({}))
 
     def test_ids_that_do_not(self, entered: Program) -> None:
         for wrong, refusal, field in WRONG:
             with pytest.raises(Refused) as caught:
-                References(entered.datastore).check(caller(ALMA), **_said(wrong))
+                References(entered.datastore).check(caller(ALMA), **_ids(wrong))
             assert (type(caught.value), caught.value.field) == (refusal, field), wrong
 
     def test_another_clinics_ids_are_unknown(self, entered: Program) -> None:
         elsewhere = caller(By(user_id=ALMA.user_id, role=Role.THERAPIST), 2)
         with pytest.raises(ClientIsUnknown):
-            References(entered.datastore).check(elsewhere, **_said({}))
+            References(entered.datastore).check(elsewhere, **_ids({}))
 
     def test_a_retired_record_type_is_not_taken(self, entered: Program) -> None:
         retired = put_record_type(is_active=False)
         entered.ledger.record(CLINIC, RECORD_TYPE, PROGRESS, retired)
         with pytest.raises(RecordTypeIsUnknown):
-            References(entered.datastore).check(caller(ALMA), **_said({}))
+            References(entered.datastore).check(caller(ALMA), **_ids({}))
 
 
-def _said(wrong: dict[str, int | None]) -> dict[str, Any]:
+def _ids(wrong: dict[str, int | None]) -> dict[str, Any]:
     return RIGHT | wrong

@@ -91,7 +91,7 @@ def _let_them_out(program: Program, canaries: Canaries) -> None:
         file = File(name=new("file"), media_type=new("type"), size=1, sha256=new("digest"))
         subject = Subject(CLARA.user_id)
         kept = program.ledger.seal_file(CLINIC, subject, new("content").encode() * 50)
-        said: dict[str, Any] = {"signature": new("signature"), "signer_name": new("signer")}
+        fields: dict[str, Any] = {"signature": new("signature"), "signer_name": new("signer")}
         commands: list[NoteCommand] = [
             create(
                 new("text") * 200,
@@ -100,7 +100,7 @@ def _let_them_out(program: Program, canaries: Canaries) -> None:
                 new_files=(new_file(file, kept.digest),),
             ),
             amend(1, new("amended"), reason=new("why")),
-            save(new("text"), is_approved=True, **said),
+            save(new("text"), is_approved=True, **fields),
             save(new("text"), ml_text=new("ml")),
             withdraw(3 + 1, reason=new("why")),
             save(new("text")),

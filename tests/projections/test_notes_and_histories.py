@@ -9,11 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import TupleRow
 
-from domain.aggregates import NOTE_AGGREGATES, aggregate_id
+from domain.aggregates import NOTE_AGGREGATES
 from domain.note import NOTE
 from domain.value import By, Kind, Role
 from ledger.ledger import SealedEntry
 from projections.partial_history import partial_history
+from projections.view import by_name
 from tests.databases import Program
 from tests.projections import stories
 from tests.projections.stories import STEPS, Step
@@ -142,8 +143,7 @@ def test_a_note_that_comes_in_one_batch_is_read_as_one_that_came_bit_by_bit(
                 == version
             )
         bit_by_bit = all_views(owner)
-        stored = owner.execute("SELECT version, kind, state FROM ledger.entries ORDER BY version")
-        facts = _opened(program, stored.fetchall(), kind)
+        facts = _opened(program, owner, kind)
 
         _forget_all(owner)
         assert program.appender.append(stories.addition_of(program, facts)) == 1
@@ -159,9 +159,14 @@ def _forget_all(owner: Owner) -> None:
     )
 
 
-def _opened(program: Program, rows: list[TupleRow], kind: Kind) -> list[stories.StoryFact]:
-    sealed = [SealedEntry(aggregate_id(kind, 1), *row) for row in rows]
-    opened = program.ledger.open(CLINIC, sealed)
+def _opened(program: Program, owner: Owner, kind: Kind) -> list[stories.StoryFact]:
+    sealed = owner.cursor(row_factory=by_name(SealedEntry)).execute(
+        """
+        SELECT aggregate_id, version, kind AS fact_type, state AS sealed FROM ledger.entries
+        ORDER BY version
+        """
+    )
+    opened = program.ledger.open(CLINIC, sealed.fetchall())
     return [
         stories.StoryFact(kind, 1, version, fact, False) for version, fact in enumerate(opened, 1)
     ]

@@ -147,10 +147,10 @@ class TestLargeLedger:
         stories.append(program, stories.facts_of(steps, Kind.SOAP_NOTE, 1))
         return program
 
-    def test_progress_is_told_after_each_batch(self, large: Program, owner: Owner) -> None:
-        told: list[int] = []
-        rebuild(owner, history.VIEW, told.append)
-        assert told == [BATCH, 2 * BATCH, BATCH * 5 // 2]
+    def test_progress_is_reported_after_each_batch(self, large: Program, owner: Owner) -> None:
+        progress: list[int] = []
+        rebuild(owner, history.VIEW, progress.append)
+        assert progress == [BATCH, 2 * BATCH, BATCH * 5 // 2]
         assert_whole(owner)
 
     def test_what_is_saved_meanwhile_is_taken_in(self, large: Program, owner: Owner) -> None:

@@ -130,14 +130,14 @@ def _entry(n: int, note: SomeNote) -> Entry:
 
 
 def _began_or_ended(n: int, treats: Treats) -> Entry:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "by": ADAM,
         "at": NOON,
         "therapist_client_id": n,
         "therapist_user_id": treats.therapist.user_id,
         "client_user_id": treats.client.user_id,
     }
-    fact = RelationshipBegan(**said) if treats.is_active else RelationshipEnded(**said)
+    fact = RelationshipBegan(**fields) if treats.is_active else RelationshipEnded(**fields)
     return Entry(treats.clinic_id, n, aggregate_id(Kind.RELATIONSHIP, n), 1, fact)
 
 
