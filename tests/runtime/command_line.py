@@ -90,7 +90,7 @@ class Service(NamedTuple):
             basic = b64encode(log_in.encode()).decode()
             request.add_header("Authorization", f"Basic {basic}")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=10) as answer:
+        with opener.open(request, timeout=SECONDS_MAX) as answer:
             return str(answer.read().decode())
 
     def end(self, number: signal.Signals) -> int:
