@@ -16,6 +16,7 @@ from api.services import Services, TheServices
 from api.therapist_note_shapes import BASE, Given
 from domain.access import reads_notes
 from domain.generation import (
+    GENERATION,
     CancelGeneration,
     Generation,
     GenerationState,
@@ -144,7 +145,6 @@ def trigger_generation(
         command = RequestGeneration(
             by=saving.by(caller),
             at=services.clock(),
-            generation_id=generation_id,
             client_user_id=body.client_user_id,
             therapist_user_id=body.therapist_user_id,
             therapist_client_id=body.therapist_client_id,
@@ -153,7 +153,7 @@ def trigger_generation(
             soap_note_id=services.ledger.ids.next(Kind.SOAP_NOTE),
             client_name=name,
         )
-        services.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
+        services.ledger.record(caller.clinic_id, GENERATION, generation_id, command)
     response.headers["Location"] = f"{PATH}{generation_id}/"
     return Processing()
 
@@ -166,7 +166,7 @@ def retrieve_generation(
     row = _find(services, caller, generation_id)
     made_by = None
     if reads_notes(caller.role):
-        made_by = _made_by(services.ledger.state(caller.clinic_id, Kind.GENERATION, generation_id))
+        made_by = _made_by(services.ledger.state(caller.clinic_id, GENERATION, generation_id))
     return GenerationDetail(**_out(row), made_by=made_by)
 
 
@@ -182,7 +182,7 @@ def generate_again(
             at=services.clock(),
             soap_note_id=services.ledger.ids.next(Kind.SOAP_NOTE),
         )
-        services.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
+        services.ledger.record(caller.clinic_id, GENERATION, generation_id, command)
     response.headers["Location"] = f"{PATH}{generation_id}/"
     return Processing()
 
@@ -192,7 +192,7 @@ def cancel_generation(services: TheServices, caller: TheCaller, generation_id: T
     """Cancel a draft that is not made yet."""
     _find(services, caller, generation_id)
     command = CancelGeneration(by=saving.by(caller), at=services.clock())
-    services.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
+    services.ledger.record(caller.clinic_id, GENERATION, generation_id, command)
     return Response(status_code=204)
 
 
@@ -265,8 +265,8 @@ def _out(row: GenerationRow) -> dict[str, Any]:
     }
 
 
-def _made_by(generation: Generation) -> MadeBy | None:
-    drafted = generation.drafted
+def _made_by(generation: Generation | None) -> MadeBy | None:
+    drafted = generation.drafted if generation else None
     if drafted is None:
         return None
     sentences = drafted.words.sentences if drafted.words else ()

@@ -6,10 +6,11 @@ request, so that a run that is repeated after a crash finds the note that it has
 """
 
 from enum import StrEnum
-from typing import Any, ClassVar, assert_never
+from typing import Any, ClassVar, Final, assert_never
 
 from pydantic import AwareDatetime
 
+from domain.aggregate import Aggregate
 from domain.refusals import (
     GenerationHasEnded,
     GenerationIsUnderWay,
@@ -19,7 +20,7 @@ from domain.refusals import (
     PsychotherapyNotesStartNothing,
     SomebodyWasFaster,
 )
-from domain.value import THE_WORKER, By, Command, Fact, Id, Role, Subject, Value, Words
+from domain.value import THE_WORKER, By, Command, Fact, Id, Kind, Role, Subject, Value, Words
 from domain.work import WhyFailed, starts_work
 
 
@@ -202,7 +203,7 @@ def evolve(generation: Generation | None, fact: AnyGenerationFact) -> Generation
 class RequestGeneration(Command):
     """Draft a SOAP note of this type for the relationship, from the session where one is said."""
 
-    generation_id: Id
+    begins: ClassVar[bool] = True
     client_user_id: Id
     therapist_user_id: Id
     therapist_client_id: Id
@@ -257,10 +258,12 @@ WorkersCommand = StartRun | RecordDraft | FinishRun | FailRun
 GenerationCommand = RequestGeneration | RequestAgain | CancelGeneration | WorkersCommand
 
 
-def decide(generation: Generation | None, command: GenerationCommand) -> list[AnyGenerationFact]:
+def decide(
+    number: int, generation: Generation | None, command: GenerationCommand
+) -> list[AnyGenerationFact]:
     """The facts that the command makes, none where it comes too late or a second time."""
     if isinstance(command, RequestGeneration):
-        return _request(generation, command)
+        return _request(number, generation, command)
     if generation is None:
         raise GenerationIsUnknown
     if isinstance(command, WorkersCommand):
@@ -277,7 +280,7 @@ def decide(generation: Generation | None, command: GenerationCommand) -> list[An
                 return []
             if generation.state not in OPEN:
                 raise GenerationHasEnded
-            return [GenerationCancelled(**_naming(generation, command))]
+            return [GenerationCancelled(**_common_fields(generation, command))]
         case _:
             assert_never(command)
 
@@ -287,14 +290,17 @@ def is_wanted(generation: Generation | None, run: int) -> bool:
     return generation is not None and generation.requested.run == run and generation.state in OPEN
 
 
-def _request(generation: Generation | None, command: RequestGeneration) -> list[AnyGenerationFact]:
+def _request(
+    number: int, generation: Generation | None, command: RequestGeneration
+) -> list[AnyGenerationFact]:
     _must_be_the_author(command.by, command.therapist_user_id, "therapist_user_id")
     if not starts_work(command.record_type):
         raise PsychotherapyNotesStartNothing("record_type")
     if generation is not None:
         raise SomebodyWasFaster
     words = GenerationWords(client_name=command.client_name)
-    return [GenerationRequested(run=1, words=words, **command.model_dump(exclude={"client_name"}))]
+    about = command.model_dump(exclude={"client_name"})
+    return [GenerationRequested(generation_id=number, run=1, words=words, **about)]
 
 
 def _work(generation: Generation, command: WorkersCommand) -> list[AnyGenerationFact]:
@@ -302,34 +308,34 @@ def _work(generation: Generation, command: WorkersCommand) -> list[AnyGeneration
         raise NotPermitted
     if command.run != generation.requested.run:
         return []
-    naming = _naming(generation, command)
+    about = _common_fields(generation, command)
     match command:
         case StartRun():
-            return [GenerationStarted(**naming)] if generation.state in OPEN else []
+            return [GenerationStarted(**about)] if generation.state in OPEN else []
         case RecordDraft():
             if generation.drafted or generation.state not in OPEN:
                 return []
-            return [_drafted(command, naming)]
+            return [_drafted(command, about)]
         case FinishRun():
             # The note is saved by now: this is true even of a run that was cancelled in between.
             if generation.state is GenerationState.DONE:
                 return []
             soap_note_id = generation.requested.soap_note_id
-            return [GenerationFinished(soap_note_id=soap_note_id, **naming)]
+            return [GenerationFinished(soap_note_id=soap_note_id, **about)]
         case FailRun(why=why):
-            return [GenerationFailed(why=why, **naming)] if generation.state in OPEN else []
+            return [GenerationFailed(why=why, **about)] if generation.state in OPEN else []
         case _:
             assert_never(command)
 
 
-def _drafted(command: RecordDraft, naming: dict[str, Any]) -> GenerationDrafted:
+def _drafted(command: RecordDraft, about: dict[str, Any]) -> GenerationDrafted:
     return GenerationDrafted(
         maker=command.maker,
         model=command.model,
         prompt_digest=command.prompt_digest,
         sources=command.sources,
         words=DraftWords(text=command.text, sentences=command.sentences),
-        **naming,
+        **about,
     )
 
 
@@ -344,7 +350,7 @@ def _who(command: Command) -> dict[str, object]:
     return {"by": command.by, "at": command.at}
 
 
-def _naming(generation: Generation, command: Command) -> dict[str, Any]:
+def _common_fields(generation: Generation, command: Command) -> dict[str, Any]:
     requested = generation.requested
     return {
         **_who(command),
@@ -353,3 +359,8 @@ def _naming(generation: Generation, command: Command) -> dict[str, Any]:
         "therapist_user_id": requested.therapist_user_id,
         "run": requested.run,
     }
+
+
+GENERATION: Final[Aggregate[Generation, GenerationCommand, AnyGenerationFact]] = Aggregate(
+    Kind.GENERATION, 7, AnyGenerationFact, decide, evolve
+)

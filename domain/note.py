@@ -5,10 +5,11 @@ that answers. A SOAP note lives by the same rules (`soap_note.py` adds its own).
 """
 
 from datetime import datetime
-from typing import Literal, assert_never
+from typing import ClassVar, Final, Literal, assert_never
 
 from domain import access, note_work
 from domain.access import Action, NoteAccess
+from domain.aggregate import Aggregate
 from domain.note_facts import (
     AmendedWords,
     AnyNoteFact,
@@ -21,7 +22,8 @@ from domain.note_facts import (
     NoteSoftDeleted,
     NoteVersion,
     NoteWords,
-    naming,
+    common_fields,
+    evolve,
 )
 from domain.note_work import AskAgain, WorkersCommand
 from domain.refusals import (
@@ -65,7 +67,7 @@ class Draft(Value):
 class CreateNote(Command):
     """The first save."""
 
-    note_id: Id
+    begins: ClassVar[bool] = True
     client_user_id: Id
     therapist_user_id: Id
     therapist_client_id: Id
@@ -76,7 +78,6 @@ class CreateNote(Command):
 class SaveNote(Command):
     """A further save. The ids, where they are said, must be those that the note has."""
 
-    note_id: Id
     draft: Draft
     if_version: int | None = None
     client_user_id: int | None = None
@@ -88,7 +89,6 @@ class SaveNote(Command):
 class DeleteNote(Command):
     """The soft deletion."""
 
-    note_id: Id
     if_version: int | None = None
     reason: str | None = None
 
@@ -96,7 +96,6 @@ class DeleteNote(Command):
 class AmendEntry(Command):
     """The entry of `version` shall read differently."""
 
-    note_id: Id
     version: int
     text: str
     reason: str | None = None
@@ -105,7 +104,6 @@ class AmendEntry(Command):
 class WithdrawEntry(Command):
     """The entry of `version` shall no longer be shown."""
 
-    note_id: Id
     version: int
     reason: str | None = None
 
@@ -115,10 +113,12 @@ NoteCommand = (
 )
 
 
-def decide(note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE) -> list[AnyNoteFact]:
+def decide(
+    number: int, note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE
+) -> list[AnyNoteFact]:
     """The facts that the command makes of the note, none where it was asked before."""
     if isinstance(command, CreateNote):
-        return _create(note, command, kind)
+        return _create(number, note, command, kind)
     if note is None:
         raise NoteIsUnknown
     if isinstance(command, WorkersCommand):
@@ -128,11 +128,11 @@ def decide(note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE) -> l
     _check_access(command, note.saved, kind)
     match command:
         case SaveNote():
-            return _save(note, command)
+            return _save(number, note, command)
         case DeleteNote():
             _check_version(note, command.if_version)
             words = Reason(reason=command.reason) if command.reason else None
-            return [NoteSoftDeleted(words=words, **naming(note, command))]
+            return [NoteSoftDeleted(words=words, **common_fields(note, command))]
         case AmendEntry():
             return _amend(note, command)
         case WithdrawEntry():
@@ -174,20 +174,20 @@ def _check_version(note: Note, if_version: int | None) -> None:
         raise VersionIsStale("If-Match")
 
 
-def _create(note: Note | None, command: CreateNote, kind: Kind) -> list[AnyNoteFact]:
+def _create(number: int, note: Note | None, command: CreateNote, kind: Kind) -> list[AnyNoteFact]:
     _check_access(command, command, kind)
     if note is not None:
         # Ids come from a sequence; one that was set back (a restored backup) must not lose a note.
         raise SomebodyWasFaster
-    return [_version(None, command, command.draft)]
+    return [_version(number, None, command, command.draft)]
 
 
-def _save(note: Note, command: SaveNote) -> list[AnyNoteFact]:
+def _save(number: int, note: Note, command: SaveNote) -> list[AnyNoteFact]:
     for field in ("client_user_id", "therapist_user_id", "therapist_client_id", "record_type"):
         said = getattr(command, field)
         if said is not None and said != getattr(note.saved, field):
             raise SubjectIsFixed(field)
-    fact = _version(note, command, command.draft)
+    fact = _version(number, note, command, command.draft)
     # The same save sent again, by whoever lost the answer to the first, makes no second fact,
     # even where its If-Match has become stale by its own first arrival. Where an amendment or a
     # withdrawal has changed what readers see of the first, it is a save that brings the words back.
@@ -206,7 +206,7 @@ def _said(save: NoteVersion, draft: Draft) -> tuple[object, ...]:
 
 
 def _version(
-    note: Note | None, command: CreateNote | SaveNote, draft: Draft
+    number: int, note: Note | None, command: CreateNote | SaveNote, draft: Draft
 ) -> NoteDrafted | NoteApproved:
     """The save as a fact, on top of the note's newest version where there is one."""
     base = note.saved if note else None
@@ -217,7 +217,7 @@ def _version(
     return fact(
         by=command.by,
         at=command.at,
-        note_id=command.note_id,
+        note_id=number,
         client_user_id=of.client_user_id,
         record_type=of.record_type,
         therapist_user_id=of.therapist_user_id,
@@ -273,12 +273,16 @@ def _amend(note: Note, command: AmendEntry) -> list[AnyNoteFact]:
     words = AmendedWords(text=command.text, reason=command.reason)
     if note.amended.get(command.version) == words:
         return []
-    named = naming(note, command)
-    return [HistoryEntryAmended(amended_version=command.version, words=words, **named)]
+    about = common_fields(note, command)
+    return [HistoryEntryAmended(amended_version=command.version, words=words, **about)]
 
 
 def _withdraw(note: Note, command: WithdrawEntry) -> list[AnyNoteFact]:
     _entry(note, command.version)
     words = Reason(reason=command.reason) if command.reason else None
-    named = naming(note, command)
-    return [HistoryEntryWithdrawn(withdrawn_version=command.version, words=words, **named)]
+    about = common_fields(note, command)
+    return [HistoryEntryWithdrawn(withdrawn_version=command.version, words=words, **about)]
+
+
+NoteAggregate = Aggregate[Note, NoteCommand, AnyNoteFact]
+NOTE: Final[NoteAggregate] = Aggregate(Kind.NOTE, 1, AnyNoteFact, decide, evolve)

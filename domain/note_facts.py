@@ -268,8 +268,8 @@ def _without(
     return {key: why for key, why in failed.items() if key != (job, version)}
 
 
-def naming(note: Note, command: Command) -> dict[str, Any]:
-    """What every fact of a note names: who, when, and which note."""
+def common_fields(note: Note, command: Command) -> dict[str, Any]:
+    """What every fact of a note holds: who, when, and which note."""
     return {
         "by": command.by,
         "at": command.at,

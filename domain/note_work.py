@@ -16,10 +16,10 @@ from domain.note_facts import (
     NoteProcessingAskedAgain,
     NoteProcessingFailed,
     NoteVersion,
-    naming,
+    common_fields,
 )
 from domain.refusals import NothingHasFailed, NotPermitted, PsychotherapyNotesStartNothing
-from domain.value import THE_WORKER, Command, Id, Kind
+from domain.value import THE_WORKER, Command, Kind
 from domain.work import JobName, NoteJob, WhyFailed, starts_work
 
 # --- commands
@@ -28,7 +28,6 @@ from domain.work import JobName, NoteJob, WhyFailed, starts_work
 class RecordDeidentified(Command):
     """The version's text was de-identified."""
 
-    note_id: Id
     of_version: int
     tool: str
     models: tuple[str, ...]
@@ -40,7 +39,6 @@ class RecordDeidentified(Command):
 class GiveUp(Command):
     """A job on the version is not tried any more."""
 
-    note_id: Id
     of_version: int
     job: NoteJob
     why: WhyFailed
@@ -48,8 +46,6 @@ class GiveUp(Command):
 
 class AskAgain(Command):
     """Whatever was given up, and is not out of date, shall be tried again."""
-
-    note_id: Id
 
 
 WorkersCommand = RecordDeidentified | GiveUp
@@ -106,8 +102,8 @@ def decide(note: Note, command: WorkersCommand, kind: Kind) -> list[WorkersFact]
         case GiveUp(job=job, of_version=of_version, why=why):
             if not is_wanted(note, kind, job, of_version):
                 return []
-            named = naming(note, command)
-            return [NoteProcessingFailed(job=job, why=why, of_version=of_version, **named)]
+            about = common_fields(note, command)
+            return [NoteProcessingFailed(job=job, why=why, of_version=of_version, **about)]
         case _:
             assert_never(command)
 
@@ -125,7 +121,7 @@ def _record(note: Note, command: RecordDeidentified, kind: Kind) -> list[Workers
             tool=command.tool,
             models=command.models,
             words=words,
-            **naming(note, command),
+            **common_fields(note, command),
         )
     ]
 
@@ -137,7 +133,7 @@ def ask_again(note: Note, command: AskAgain, kind: Kind) -> list[NoteProcessingA
     failed = [key for key in note.failed if _is_open(note, kind, *key)]
     if not failed:
         raise NothingHasFailed
-    named = naming(note, command)
+    about = common_fields(note, command)
     return [
-        NoteProcessingAskedAgain(job=job, of_version=version, **named) for job, version in failed
+        NoteProcessingAskedAgain(job=job, of_version=version, **about) for job, version in failed
     ]

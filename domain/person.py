@@ -4,11 +4,12 @@ Therapists, clients, auditors, administrators and the ML service are all persons
 id in a fact leads to somebody. The name is sealed under the person's own key.
 """
 
-from typing import ClassVar, assert_never
+from typing import Any, ClassVar, Final, assert_never
 
 from domain.access import DirectoryAction, may_use_directory
+from domain.aggregate import Aggregate
 from domain.refusals import NotPermitted, RoleIsFixed
-from domain.value import Command, Fact, Id, Role, Subject, Value, Words
+from domain.value import Command, Fact, Id, Kind, Role, Subject, Value, Words
 
 # --- facts
 
@@ -74,17 +75,16 @@ def evolve(person: Person | None, fact: AnyPersonFact) -> Person:
 class PutPerson(Command):
     """The person shall be known so."""
 
-    user_id: Id
     role: Role
     full_name: str
 
 
-def decide(person: Person | None, command: PutPerson) -> list[AnyPersonFact]:
+def decide(number: int, person: Person | None, command: PutPerson) -> list[AnyPersonFact]:
     """The facts that make the person known so, none where they are already."""
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
         raise NotPermitted
     words = PersonWords(full_name=command.full_name)
-    about = command.model_dump(include={"by", "at", "user_id"})
+    about: dict[str, Any] = {"by": command.by, "at": command.at, "user_id": number}
     if person is None:
         return [PersonRegistered(**about, role=command.role, words=words)]
     if person.role is not command.role:
@@ -92,3 +92,8 @@ def decide(person: Person | None, command: PutPerson) -> list[AnyPersonFact]:
     if person.words == words:
         return []
     return [PersonRenamed(**about, words=words)]
+
+
+PERSON: Final[Aggregate[Person, PutPerson, AnyPersonFact]] = Aggregate(
+    Kind.PERSON, 4, AnyPersonFact, decide, evolve
+)

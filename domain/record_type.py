@@ -3,11 +3,12 @@
 Type 1 is psychotherapy notes, for good; the others may be named anew, retired and taken up again.
 """
 
-from typing import ClassVar, assert_never
+from typing import Any, ClassVar, Final, assert_never
 
 from domain.access import DirectoryAction, may_use_directory
+from domain.aggregate import Aggregate
 from domain.refusals import NotPermitted
-from domain.value import Command, Fact, Id, Value
+from domain.value import Command, Fact, Id, Kind, Value
 
 # --- facts
 
@@ -62,17 +63,18 @@ def evolve(record_type: RecordType | None, fact: AnyRecordTypeFact) -> RecordTyp
 class PutRecordType(Command):
     """The record type shall be so."""
 
-    record_type: Id
     name: str
     description: str
     is_active: bool = True
 
 
-def decide(record_type: RecordType | None, command: PutRecordType) -> list[AnyRecordTypeFact]:
+def decide(
+    number: int, record_type: RecordType | None, command: PutRecordType
+) -> list[AnyRecordTypeFact]:
     """The facts that make the record type so, none where it is so already."""
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
         raise NotPermitted
-    about = command.model_dump(include={"by", "at", "record_type"})
+    about: dict[str, Any] = {"by": command.by, "at": command.at, "record_type": number}
     defined = RecordTypeDefined(**about, name=command.name, description=command.description)
     is_so = record_type is not None and (record_type.name, record_type.description) == (
         command.name,
@@ -85,3 +87,8 @@ def decide(record_type: RecordType | None, command: PutRecordType) -> list[AnyRe
     if not command.is_active and (is_active or facts):
         facts.append(RecordTypeRetired(**about))
     return facts
+
+
+RECORD_TYPE: Final[Aggregate[RecordType, PutRecordType, AnyRecordTypeFact]] = Aggregate(
+    Kind.RECORD_TYPE, 6, AnyRecordTypeFact, decide, evolve
+)

@@ -3,11 +3,12 @@
 It is made for one therapist and one client, may end, and may be taken up again.
 """
 
-from typing import ClassVar, assert_never
+from typing import ClassVar, Final, assert_never
 
 from domain.access import DirectoryAction, may_use_directory
+from domain.aggregate import Aggregate
 from domain.refusals import NotPermitted, RelationshipIsFixed
-from domain.value import Command, Fact, Id, Subject, Value
+from domain.value import Command, Fact, Id, Kind, Subject, Value
 
 # --- facts
 
@@ -73,14 +74,13 @@ def evolve(relationship: Relationship | None, fact: AnyRelationshipFact) -> Rela
 class PutRelationship(Command):
     """The relationship shall be so."""
 
-    therapist_client_id: Id
     therapist_user_id: Id
     client_user_id: Id
     is_active: bool = True
 
 
 def decide(
-    relationship: Relationship | None, command: PutRelationship
+    number: int, relationship: Relationship | None, command: PutRelationship
 ) -> list[AnyRelationshipFact]:
     """The facts that make the relationship so, none where it is so already."""
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
@@ -88,7 +88,7 @@ def decide(
     for field in ("therapist_user_id", "client_user_id"):
         if relationship and getattr(relationship, field) != getattr(command, field):
             raise RelationshipIsFixed(field)
-    about = command.model_dump(exclude={"is_active"})
+    about = command.model_dump(exclude={"is_active"}) | {"therapist_client_id": number}
     facts: list[AnyRelationshipFact] = []
     if relationship is None:
         facts.append(RelationshipBegan(**about))
@@ -97,3 +97,8 @@ def decide(
     if not command.is_active and (relationship is None or relationship.is_active):
         facts.append(RelationshipEnded(**about))
     return facts
+
+
+RELATIONSHIP: Final[Aggregate[Relationship, PutRelationship, AnyRelationshipFact]] = Aggregate(
+    Kind.RELATIONSHIP, 5, AnyRelationshipFact, decide, evolve
+)

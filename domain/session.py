@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Literal, assert_never
 from pydantic import AwareDatetime
 
 from domain.access import DirectoryAction, may_use_directory
+from domain.aggregate import Aggregate
 from domain.refusals import (
     NotPermitted,
     NotTheAuthor,
@@ -171,7 +172,6 @@ def evolve(session: Session | None, fact: AnySessionFact) -> Session:
 class PutSession(Command):
     """The session shall be so; `event_status` None leaves it as it is."""
 
-    session_id: Id
     client_user_id: Id
     therapist_user_id: Id
     therapist_client_id: Id
@@ -183,7 +183,6 @@ class PutSession(Command):
 class AdvanceStatus(Command):
     """The work on the session went on, by the note's version that was saved at `saved_at`."""
 
-    session_id: Id
     event_status: EventStatus
     note: NoteVersionRef
     saved_at: AwareDatetime
@@ -192,18 +191,17 @@ class AdvanceStatus(Command):
 class PutTranscript(Command):
     """This was said in the session."""
 
-    session_id: Id
     text: str
 
 
 SessionCommand = PutSession | AdvanceStatus | PutTranscript
 
 
-def decide(session: Session | None, command: SessionCommand) -> list[AnySessionFact]:
+def decide(number: int, session: Session | None, command: SessionCommand) -> list[AnySessionFact]:
     """The facts that the command makes of the session, none where it is so already."""
     match command:
         case PutSession():
-            return _put(session, command)
+            return _put(number, session, command)
         case AdvanceStatus():
             return _advance(session, command)
         case PutTranscript():
@@ -224,7 +222,7 @@ def _advance(session: Session | None, command: AdvanceStatus) -> list[AnySession
         return []
     return [
         SessionStatusAdvanced(
-            event_status=command.event_status, note=command.note, **_naming(session, command)
+            event_status=command.event_status, note=command.note, **_common_fields(session, command)
         )
     ]
 
@@ -239,10 +237,10 @@ def _put_transcript(session: Session | None, command: PutTranscript) -> list[Any
     words = TranscriptWords(text=command.text)
     if session.transcript and session.transcript.words == words:
         return []
-    return [TranscriptStored(words=words, **_naming(session, command))]
+    return [TranscriptStored(words=words, **_common_fields(session, command))]
 
 
-def _naming(session: Session, command: Command) -> dict[str, Any]:
+def _common_fields(session: Session, command: Command) -> dict[str, Any]:
     return {
         "by": command.by,
         "at": command.at,
@@ -251,7 +249,7 @@ def _naming(session: Session, command: Command) -> dict[str, Any]:
     }
 
 
-def _put(session: Session | None, command: PutSession) -> list[AnySessionFact]:
+def _put(number: int, session: Session | None, command: PutSession) -> list[AnySessionFact]:
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_SESSIONS):
         raise NotPermitted
     if command.by.role is Role.THERAPIST and command.therapist_user_id != command.by.user_id:
@@ -264,8 +262,8 @@ def _put(session: Session | None, command: PutSession) -> list[AnySessionFact]:
     if session is None:
         whole = command.model_dump(exclude={"event_status"})
         status = command.event_status or EventStatus.SCHEDULED
-        return [SessionScheduled(**whole, event_status=status)]
-    about = _naming(session, command)
+        return [SessionScheduled(session_id=number, **whole, event_status=status)]
+    about = _common_fields(session, command)
     facts: list[AnySessionFact] = []
     if (session.starts_at, session.ends_at) != (command.starts_at, command.ends_at):
         times = command.model_dump(include={"starts_at", "ends_at"})
@@ -273,3 +271,8 @@ def _put(session: Session | None, command: PutSession) -> list[AnySessionFact]:
     if command.event_status and command.event_status is not session.event_status:
         facts.append(SessionStatusSet(**about, event_status=command.event_status))
     return facts
+
+
+SESSION: Final[Aggregate[Session, SessionCommand, AnySessionFact]] = Aggregate(
+    Kind.SESSION, 3, AnySessionFact, decide, evolve
+)

@@ -5,19 +5,22 @@ The ML service drafts (its words become both texts); a therapist reviews, change
 differing ML text.
 """
 
+from typing import Final
+
 from domain import note as life
-from domain.note import CreateNote, Draft, NoteCommand, SaveNote
-from domain.note_facts import AnyNoteFact, Note
+from domain.aggregate import Aggregate
+from domain.note import CreateNote, Draft, NoteAggregate, NoteCommand, SaveNote
+from domain.note_facts import AnyNoteFact, Note, evolve
 from domain.refusals import MlMayNotApprove
 from domain.value import Kind, Role
 
 
-def decide(note: Note | None, command: NoteCommand) -> list[AnyNoteFact]:
+def decide(number: int, note: Note | None, command: NoteCommand) -> list[AnyNoteFact]:
     """The facts that the command makes of the SOAP note, none where it was asked before."""
     if isinstance(command, CreateNote | SaveNote):
         draft = _in_two_voices(note, command.draft)
         command = command.model_copy(update={"draft": draft})
-    return life.decide(note, command, Kind.SOAP_NOTE)
+    return life.decide(number, note, command, Kind.SOAP_NOTE)
 
 
 def _in_two_voices(note: Note | None, draft: Draft) -> Draft:
@@ -30,3 +33,6 @@ def _in_two_voices(note: Note | None, draft: Draft) -> Draft:
     if is_override is None:
         is_override = ml_text is not None and ml_text != draft.text
     return draft.model_copy(update={"ml_text": ml_text, "is_override": is_override})
+
+
+SOAP_NOTE: Final[NoteAggregate] = Aggregate(Kind.SOAP_NOTE, 2, AnyNoteFact, decide, evolve)

@@ -3,7 +3,6 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, NamedTuple
-from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -52,7 +51,7 @@ THE_WORKER: Final = By(user_id=0, role=Role.ML)
 
 
 class Kind(StrEnum):
-    """The aggregates. The name stands in the tables; the number (below) in each aggregate's UUID."""
+    """The aggregates. The name stands in the tables; `aggregates.py` has all else about each."""
 
     NOTE = "note"
     SOAP_NOTE = "soap-note"
@@ -61,36 +60,6 @@ class Kind(StrEnum):
     RELATIONSHIP = "relationship"
     RECORD_TYPE = "record-type"
     GENERATION = "generation"
-
-
-KIND_NUMBER: Final[dict[Kind, int]] = {
-    Kind.NOTE: 1,
-    Kind.SOAP_NOTE: 2,
-    Kind.SESSION: 3,
-    Kind.PERSON: 4,
-    Kind.RELATIONSHIP: 5,
-    Kind.RECORD_TYPE: 6,
-    Kind.GENERATION: 7,
-}
-"""Stored in every aggregate's UUID: a number once given is never given again."""
-
-_KIND_OF_NUMBER: Final = {number: kind for kind, number in KIND_NUMBER.items()}
-_VERSION_8: Final = 8 << 76
-_VARIANT: Final = 0b10 << 62
-_LOW_62_BITS: Final = (1 << 62) - 1
-
-
-def aggregate_id(kind: Kind, number: int) -> UUID:
-    """The UUIDv8 (RFC 9562, section 5.8) of an aggregate: its kind in the high bits, its id in the low.
-
-    Such ids grow with time within a kind, so that new rows land on the index's last page.
-    """
-    return UUID(int=KIND_NUMBER[kind] << 80 | _VERSION_8 | _VARIANT | number)
-
-
-def kind_and_number(aggregate: UUID) -> tuple[Kind, int]:
-    """The inverse of `aggregate_id`. Raises KeyError for a UUID that it did not make."""
-    return _KIND_OF_NUMBER[aggregate.int >> 80], aggregate.int & _LOW_62_BITS
 
 
 class Words(Value):
@@ -140,7 +109,10 @@ class Reason(Words):
 
 
 class Command(Value):
-    """What is asked, by whom and when: time and identity come from the edge."""
+    """What is asked, by whom and when; of which aggregate, `decide` is told by its number."""
+
+    begins: ClassVar[bool] = False
+    """Whether it makes a new aggregate under a new number, so that there are no facts to read."""
 
     by: By
     at: datetime

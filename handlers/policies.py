@@ -6,10 +6,11 @@ Contract: "Saving a therapist note", "Saving a SOAP note", "Triggering".
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from domain.aggregates import kind_and_number
 from domain.generation import GenerationRequested
 from domain.note_facts import NoteApproved, NoteDrafted, NoteProcessingAskedAgain
 from domain.note_work import save_starts_work
-from domain.value import Kind, kind_and_number
+from domain.value import Kind
 from domain.work import JobName
 from ledger.entry import Entry
 

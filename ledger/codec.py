@@ -1,6 +1,6 @@
 """Facts to sealed bytes and back: stored names, shape versions, upcasting.
 
-A stored name resolves through `FACTS`, a closed registry: no module is imported because a row
+A stored name resolves through `FACT_TYPES`, a closed registry: no module is imported because a row
 names it. Clear fields and words are JSON; the words are sealed (`sealing.py`), bound to clinic,
 aggregate, version and kind.
 """
@@ -15,34 +15,7 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic_core import from_json, to_json
 
-from domain.generation import (
-    GenerationCancelled,
-    GenerationDrafted,
-    GenerationFailed,
-    GenerationFinished,
-    GenerationRequested,
-    GenerationStarted,
-)
-from domain.note_facts import (
-    HistoryEntryAmended,
-    HistoryEntryWithdrawn,
-    NoteApproved,
-    NoteDeidentified,
-    NoteDrafted,
-    NoteProcessingAskedAgain,
-    NoteProcessingFailed,
-    NoteSoftDeleted,
-)
-from domain.person import PersonRegistered, PersonRenamed
-from domain.record_type import RecordTypeDefined, RecordTypeRetired
-from domain.relationship import RelationshipBegan, RelationshipEnded
-from domain.session import (
-    SessionRescheduled,
-    SessionScheduled,
-    SessionStatusAdvanced,
-    SessionStatusSet,
-    TranscriptStored,
-)
+from domain.aggregates import FACT_TYPES
 from domain.value import Fact
 from ledger.keys import Keys
 from ledger.sealing import (
@@ -53,37 +26,6 @@ from ledger.sealing import (
     seal,
     take_apart,
 )
-
-FACTS: Final[dict[str, type[Fact]]] = {
-    fact.fact_type: fact
-    for fact in (
-        NoteDrafted,
-        NoteApproved,
-        NoteSoftDeleted,
-        HistoryEntryAmended,
-        HistoryEntryWithdrawn,
-        NoteDeidentified,
-        NoteProcessingFailed,
-        NoteProcessingAskedAgain,
-        SessionScheduled,
-        SessionRescheduled,
-        SessionStatusSet,
-        SessionStatusAdvanced,
-        TranscriptStored,
-        PersonRegistered,
-        PersonRenamed,
-        RelationshipBegan,
-        RelationshipEnded,
-        RecordTypeDefined,
-        RecordTypeRetired,
-        GenerationRequested,
-        GenerationStarted,
-        GenerationDrafted,
-        GenerationFinished,
-        GenerationFailed,
-        GenerationCancelled,
-    )
-}
 
 Shape = dict[str, Any]
 
@@ -150,16 +92,16 @@ def open_fact(secret: bytes, associated_data: bytes, kind: str, state: bytes) ->
 
 def _fact(kind: str, clear: bytes, words: bytes) -> Fact:
     whole = clear[:-1] + b',"words":' + words + b"}"
-    fact = FACTS.get(kind)
+    fact = FACT_TYPES.get(kind)
     if fact is None:
         kind, whole = _upcast(kind, whole)
-        fact = FACTS[kind]
+        fact = FACT_TYPES[kind]
     return fact.__pydantic_validator__.validate_json(whole)  # type: ignore[no-any-return]
 
 
 def _upcast(kind: str, whole: bytes) -> tuple[str, bytes]:
     shape = from_json(whole)
-    while kind not in FACTS:
+    while kind not in FACT_TYPES:
         if kind not in UPCASTS:
             raise KindIsUnknownError(kind)
         kind, upcast = UPCASTS[kind]

@@ -1,26 +1,17 @@
 """The only door to the ledger: record a command, read what an aggregate's facts make, open entries."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Final, Generic, NamedTuple
 from uuid import UUID
 
 from eventsourcing.persistence import EventStore
 from psycopg.rows import tuple_row
 
-from domain import (
-    generation,
-    note,
-    note_facts,
-    person,
-    record_type,
-    relationship,
-    session,
-    soap_note,
-)
-from domain.note import CreateNote
+from domain.aggregate import Aggregate, CommandT, FactT, StateT
+from domain.aggregates import aggregate_id, kind_and_number
 from domain.refusals import AttachmentIsUnknown, IdempotencyKeyWasUsed, SomebodyWasFaster
-from domain.value import Fact, Kind, Subject, aggregate_id, kind_and_number
+from domain.value import Fact, Subject
 from ledger.appender import Appender, IdempotencyClaimTaken, LostRace
 from ledger.codec import FactMapper, StoredFact, entry_associated_data, open_fact, read_clear
 from ledger.database import Datastore
@@ -34,32 +25,14 @@ from ledger.store import Recorder
 DECISIONS_MAX: Final = 50
 
 
-class Life(NamedTuple):
-    """How an aggregate answers a command, and what a fact makes of it."""
-
-    decide: Callable[[Any, Any], Sequence[Fact]]
-    evolve: Callable[[Any, Any], Any]
-
-
-LIVES: Final[dict[Kind, Life]] = {
-    Kind.NOTE: Life(note.decide, note_facts.evolve),
-    Kind.SOAP_NOTE: Life(soap_note.decide, note_facts.evolve),
-    Kind.SESSION: Life(session.decide, session.evolve),
-    Kind.PERSON: Life(person.decide, person.evolve),
-    Kind.RELATIONSHIP: Life(relationship.decide, relationship.evolve),
-    Kind.RECORD_TYPE: Life(record_type.decide, record_type.evolve),
-    Kind.GENERATION: Life(generation.decide, generation.evolve),
-}
-
-
-class Recorded(NamedTuple):
+class Recorded(NamedTuple, Generic[StateT]):
     """What a command came to: the aggregate after it, and the position of its first new fact.
 
     `position` is None where the command made no new fact, because it was asked before.
     """
 
     number: int
-    state: Any
+    state: StateT
     position: int | None
 
 
@@ -85,64 +58,82 @@ class Ledger:
     def record(
         self,
         clinic_id: int,
-        kind: Kind,
+        aggregate: Aggregate[StateT, CommandT, FactT],
         number: int,
-        command: Any,
+        command: CommandT,
         attachments: Sequence[Attachment] = (),
         claim: IdempotencyClaim | None = None,
-    ) -> Recorded:
+    ) -> Recorded[StateT]:
         """Decide the command and append its facts, deciding again as often as a race is lost.
 
         Raises the decider's refusals, SomebodyWasFaster, IdempotencyKeyWasUsed.
         """
-        life, aggregate = LIVES[kind], aggregate_id(kind, number)
-        # A new note's id is new: nothing to read. Were it not, the append would lose its race.
-        state = None if isinstance(command, CreateNote) else self.state(clinic_id, kind, number)
+        uuid = aggregate_id(aggregate.kind, number)
+        # A new number has no facts to read. Had it any, the append would lose its race.
+        state = None if command.begins else self.state(clinic_id, aggregate, number)
         for _ in range(DECISIONS_MAX):
-            if claim and (before := self._claimed(clinic_id, claim)):
+            if claim and (before := self._claimed(clinic_id, aggregate, claim)):
                 return before
-            facts = life.decide(state, command)
+            facts = aggregate.decide(number, state, command)
             if not facts:
-                return Recorded(number, state, None)
-            addition = self._addition(clinic_id, aggregate, state, facts, attachments, claim)
+                return Recorded(number, _after(aggregate, state, facts), None)
+            entries = self._sealed(clinic_id, uuid, state, facts)
+            addition = _addition(clinic_id, uuid, entries, attachments, claim)
             try:
                 position = self._appender.append(addition)
             except (LostRace, IdempotencyClaimTaken):
-                state = self.state(clinic_id, kind, number)
+                state = self.state(clinic_id, aggregate, number)
                 continue
-            for fact in facts:
-                state = life.evolve(state, fact)
-            return Recorded(number, state, position)
+            return Recorded(number, _after(aggregate, state, facts), position)
         raise SomebodyWasFaster
 
-    def state(self, clinic_id: int, kind: Kind, number: int) -> Any:
+    def state(
+        self, clinic_id: int, aggregate: Aggregate[StateT, CommandT, FactT], number: int
+    ) -> StateT | None:
         """The aggregate as its facts tell it, None where it has none."""
-        state, evolve = None, LIVES[kind].evolve
-        for stored in self._store(clinic_id).get(aggregate_id(kind, number)):
+        state: StateT | None = None
+        for stored in self._store(clinic_id).get(aggregate_id(aggregate.kind, number)):
             assert isinstance(stored, StoredFact)
-            state = evolve(state, stored.fact)
+            state = aggregate.evolve(state, _of(aggregate, stored.fact))
         return state
 
-    def position(self, clinic_id: int, kind: Kind, number: int, version: int) -> int:
+    def position(
+        self,
+        clinic_id: int,
+        aggregate: Aggregate[StateT, CommandT, FactT],
+        number: int,
+        version: int,
+    ) -> int:
         """Where the aggregate's entry of that version stands."""
-        found = self._entry(clinic_id, kind, number, version)
+        found = self._entry(clinic_id, aggregate_id(aggregate.kind, number), version)
         assert found is not None, "a version that the aggregate has"
         return found[0]
 
-    def read_clear(self, clinic_id: int, kind: Kind, number: int, version: int) -> Fact | None:
+    def read_clear(
+        self,
+        clinic_id: int,
+        aggregate: Aggregate[StateT, CommandT, FactT],
+        number: int,
+        version: int,
+    ) -> FactT | None:
         """That fact of the aggregate without its words, None where there is none."""
-        found = self._entry(clinic_id, kind, number, version)
-        return read_clear(found[1].kind, found[1].state) if found else None
+        found = self._entry(clinic_id, aggregate_id(aggregate.kind, number), version)
+        return _of(aggregate, read_clear(found[1].kind, found[1].state)) if found else None
 
-    def read(self, clinic_id: int, kind: Kind, number: int, version: int) -> Fact | None:
+    def read(
+        self,
+        clinic_id: int,
+        aggregate: Aggregate[StateT, CommandT, FactT],
+        number: int,
+        version: int,
+    ) -> FactT | None:
         """That fact of the aggregate with its words, None where there is none."""
-        found = self._entry(clinic_id, kind, number, version)
-        return self.open(clinic_id, [found[1]])[0] if found else None
+        found = self._entry(clinic_id, aggregate_id(aggregate.kind, number), version)
+        return _of(aggregate, self.open(clinic_id, [found[1]])[0]) if found else None
 
     def _entry(
-        self, clinic_id: int, kind: Kind, number: int, version: int
+        self, clinic_id: int, aggregate: UUID, version: int
     ) -> tuple[int, SealedEntry] | None:
-        aggregate = aggregate_id(kind, number)
         with self._datastore.get_connection() as conn:
             row = (
                 conn.cursor(row_factory=tuple_row, binary=True)
@@ -209,28 +200,24 @@ class Ledger:
             store = self._stores[clinic_id] = EventStore(mapper, recorder)
         return store
 
-    def _addition(
-        self,
-        clinic_id: int,
-        aggregate: UUID,
-        state: Any,
-        facts: Sequence[Fact],
-        attachments: Sequence[Attachment],
-        claim: IdempotencyClaim | None,
-    ) -> Addition:
+    def _sealed(
+        self, clinic_id: int, aggregate: UUID, state: StateT | None, facts: Sequence[Fact]
+    ) -> tuple[NewEntry, ...]:
         before = state.version if state else 0
         mapper = self._store(clinic_id).mapper
-        entries = tuple(
+        return tuple(
             NewEntry(
                 version, fact, mapper.to_stored_event(StoredFact(aggregate, version, fact)).state
             )
             for version, fact in enumerate(facts, before + 1)
         )
-        named = {name for fact in facts for name in getattr(fact, "attachments", ())}
-        kept = tuple(attachment for attachment in attachments if attachment.digest in named)
-        return Addition(clinic_id, aggregate, entries, kept, claim)
 
-    def _claimed(self, clinic_id: int, claim: IdempotencyClaim) -> Recorded | None:
+    def _claimed(
+        self,
+        clinic_id: int,
+        aggregate: Aggregate[StateT, CommandT, FactT],
+        claim: IdempotencyClaim,
+    ) -> Recorded[StateT] | None:
         """What the caller's Idempotency-Key made before, if it was used."""
         with self._datastore.get_connection() as conn:
             row = (
@@ -244,10 +231,40 @@ class Ledger:
             )
         if row is None:
             return None
-        if row[1] != claim.request_digest:
-            raise IdempotencyKeyWasUsed("Idempotency-Key")
         kind, number = kind_and_number(row[0])
-        return Recorded(number, self.state(clinic_id, kind, number), None)
+        if row[1] != claim.request_digest or kind is not aggregate.kind:
+            raise IdempotencyKeyWasUsed("Idempotency-Key")
+        state = self.state(clinic_id, aggregate, number)
+        assert state is not None, "a claim is stored with the facts that it was made for"
+        return Recorded(number, state, None)
+
+
+def _of(aggregate: Aggregate[StateT, CommandT, FactT], fact: Fact) -> FactT:
+    """The fact as one of the aggregate's."""
+    assert isinstance(fact, aggregate.fact_types), "an aggregate has its own facts only"
+    return fact
+
+
+def _after(
+    aggregate: Aggregate[StateT, CommandT, FactT], state: StateT | None, facts: Sequence[FactT]
+) -> StateT:
+    for fact in facts:
+        state = aggregate.evolve(state, fact)
+    assert state is not None, "a command that makes no fact finds that it was done before"
+    return state
+
+
+def _addition(
+    clinic_id: int,
+    aggregate: UUID,
+    entries: tuple[NewEntry, ...],
+    attachments: Sequence[Attachment],
+    claim: IdempotencyClaim | None,
+) -> Addition:
+    """The entries, and those of the attachments that their facts name."""
+    named = {name for entry in entries for name in getattr(entry.fact, "attachments", ())}
+    kept = tuple(attachment for attachment in attachments if attachment.digest in named)
+    return Addition(clinic_id, aggregate, entries, kept, claim)
 
 
 def _file_associated_data(clinic_id: int) -> bytes:

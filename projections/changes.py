@@ -14,6 +14,7 @@ from uuid import UUID
 from psycopg.rows import tuple_row
 
 from domain.access import Action, DirectoryAction, NoteAccess, may_use_directory, refusal
+from domain.aggregates import kind_and_number
 from domain.generation import (
     GenerationCancelled,
     GenerationFact,
@@ -36,7 +37,7 @@ from domain.note_facts import (
 )
 from domain.relationship import RelationshipBegan, RelationshipEnded
 from domain.session import EventStatus, SessionScheduled, SessionStatusAdvanced, SessionStatusSet
-from domain.value import Caller, Fact, Kind, Role, kind_and_number
+from domain.value import Caller, Fact, Kind, Role
 from domain.work import JobName, WhyFailed
 from ledger.codec import read_clear
 from ledger.database import Datastore

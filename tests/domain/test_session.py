@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from domain import session
 from domain.refusals import (
     NotPermitted,
     NotTheAuthor,
@@ -14,6 +13,7 @@ from domain.refusals import (
     SessionIsUnknown,
 )
 from domain.session import (
+    SESSION,
     AnySessionFact,
     EventStatus,
     SessionRescheduled,
@@ -33,7 +33,7 @@ from tests.samples import (
     DAVID,
     ML,
     NOON,
-    SESSION,
+    SESSION_ID,
     after,
     put_session,
 )
@@ -45,12 +45,12 @@ from tests.work_samples import (
     version_of_note,
 )
 
-given = histories(session.decide, evolve)
+given = histories(SESSION, SESSION_ID)
 
 ABOUT: dict[str, Any] = {
     "by": ALMA,
     "at": NOON,
-    "session_id": SESSION,
+    "session_id": SESSION_ID,
     "client_user_id": CLARA.user_id,
 }
 SCHEDULED = SessionScheduled(

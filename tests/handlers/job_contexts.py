@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from domain.generation import GenerationState
+from domain.generation import GENERATION, GenerationState
+from domain.note import NOTE
+from domain.session import SESSION
 from domain.value import Kind
 from domain.work import JobName
 from handlers.deidentify import Deidentifier, Names
@@ -15,13 +17,13 @@ from ledger.keys import Keys, LocalKeyFile
 from ledger.ledger import Ledger
 from projections.transcripts import DraftSources
 from tests.databases import Program
-from tests.samples import CLINIC, NOON, NOTE, SESSION, create, enter_directory
-from tests.work_samples import GENERATION, request_generation
+from tests.samples import CLINIC, NOON, NOTE_ID, SESSION_ID, create, enter_directory, present
+from tests.work_samples import GENERATION_ID, request_generation
 
 Draft = Callable[[Sequence[Source], Names], SoapDraft]
 
-STATUS_JOB: Final = Job(CLINIC, JobName.SET_EVENT_STATUS, Kind.NOTE, NOTE, 1)
-DRAFT_JOB: Final = Job(CLINIC, JobName.WRITE_SOAP_NOTE, Kind.GENERATION, GENERATION, 1)
+STATUS_JOB: Final = Job(CLINIC, JobName.SET_EVENT_STATUS, Kind.NOTE, NOTE_ID, 1)
+DRAFT_JOB: Final = Job(CLINIC, JobName.WRITE_SOAP_NOTE, Kind.GENERATION, GENERATION_ID, 1)
 
 
 def first_words(sources: Sequence[Source], names: Names) -> SoapDraft:
@@ -65,21 +67,20 @@ def general_ledger(program: Program, key_file: LocalKeyFile, scopes: Any) -> Led
 def with_session(program: Program, **said: Any) -> None:
     """A directory, and a note of its session."""
     enter_directory(program.ledger)
-    program.ledger.record(CLINIC, Kind.NOTE, NOTE, create(therapist_session_id=SESSION, **said))
+    program.ledger.record(CLINIC, NOTE, NOTE_ID, create(therapist_session_id=SESSION_ID, **said))
 
 
 def with_generation(program: Program, **said: Any) -> None:
     """The same, and a draft that was asked for."""
     with_session(program, **said)
-    program.ledger.record(CLINIC, Kind.GENERATION, GENERATION, request_generation())
+    program.ledger.record(CLINIC, GENERATION, GENERATION_ID, request_generation())
 
 
 def state_of_draft(program: Program) -> GenerationState:
     """Where it stands."""
-    state: GenerationState = program.ledger.state(CLINIC, Kind.GENERATION, GENERATION).state
-    return state
+    return present(program.ledger.state(CLINIC, GENERATION, GENERATION_ID)).state
 
 
 def status_of_session(program: Program) -> str:
     """Where the work on the session stands."""
-    return str(program.ledger.state(CLINIC, Kind.SESSION, SESSION).event_status)
+    return str(present(program.ledger.state(CLINIC, SESSION, SESSION_ID)).event_status)

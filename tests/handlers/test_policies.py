@@ -4,8 +4,9 @@ from typing import Any, Final
 
 import pytest
 
+from domain.aggregates import aggregate_id
 from domain.note_facts import AnyNoteFact
-from domain.value import PSYCHOTHERAPY, Fact, Kind, Role, aggregate_id
+from domain.value import PSYCHOTHERAPY, Fact, Kind, Role
 from domain.work import JobName
 from handlers.policies import Job, jobs_for
 from ledger.entry import Entry
@@ -14,8 +15,8 @@ from tests.ledger.frozen import SAMPLES, Sample
 from tests.samples import (
     CLINIC,
     ML,
-    NOTE,
-    SESSION,
+    NOTE_ID,
+    SESSION_ID,
     amended,
     approved,
     drafted,
@@ -27,7 +28,7 @@ DEIDENTIFY: Final = JobName.DEIDENTIFY
 SET_EVENT_STATUS: Final = JobName.SET_EVENT_STATUS
 
 
-def started(fact: Fact, kind: Kind, number: int = NOTE, version: int = 3) -> list[Job]:
+def started(fact: Fact, kind: Kind, number: int = NOTE_ID, version: int = 3) -> list[Job]:
     """The jobs of one entry."""
     return list(jobs_for(Entry(CLINIC, 7, aggregate_id(kind, number), version, fact)))
 
@@ -37,7 +38,7 @@ def names(fact: Fact, kind: Kind) -> list[JobName]:
     return [job.name for job in started(fact, kind)]
 
 
-IN_SESSION: Final[dict[str, Any]] = {"therapist_session_id": SESSION}
+IN_SESSION: Final[dict[str, Any]] = {"therapist_session_id": SESSION_ID}
 BY_ML: Final[dict[str, Any]] = {"by": ML, "sender_role": Role.ML}
 OF_PSYCHOTHERAPY: Final[dict[str, Any]] = {"record_type": PSYCHOTHERAPY, **IN_SESSION}
 BOTH: Final = [DEIDENTIFY, SET_EVENT_STATUS]
@@ -82,8 +83,8 @@ def test_what_is_asked_again_is_of_the_version_that_failed() -> None:
 
 
 def test_a_draft_names_its_run() -> None:
-    [job] = started(work.requested(run=3), Kind.GENERATION, number=work.GENERATION, version=8)
-    assert (job.number, job.version) == (work.GENERATION, 3)
+    [job] = started(work.requested(run=3), Kind.GENERATION, number=work.GENERATION_ID, version=8)
+    assert (job.number, job.version) == (work.GENERATION_ID, 3)
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.aggregates import FACT_TYPES, aggregate_id
 from domain.note_facts import NoteDrafted, NoteWords
 from domain.session import EventStatus, SessionScheduled
-from domain.value import Fact, Kind, aggregate_id
+from domain.value import Fact, Kind
 from ledger.codec import (
-    FACTS,
     UPCASTS,
     FactMapper,
     KindIsUnknownError,
@@ -30,7 +30,7 @@ from tests.samples import (
     CLINIC,
     ELSEWHERE,
     NOON,
-    SESSION,
+    SESSION_ID,
     after,
     drafted,
 )
@@ -39,7 +39,7 @@ KEY = DataKey(UUID("00000000-0000-4000-8000-000000000001"), bytes(range(32)))
 NOTE = aggregate_id(Kind.NOTE, 1)
 
 
-@pytest.mark.parametrize("kind", FACTS.values(), ids=FACTS)
+@pytest.mark.parametrize("kind", FACT_TYPES.values(), ids=FACT_TYPES)
 @given(data=st.data())
 @settings(max_examples=40)
 def test_a_fact_of_any_kind_comes_back(kind: type[Fact], data: st.DataObject) -> None:
@@ -51,11 +51,11 @@ def test_a_fact_of_any_kind_comes_back(kind: type[Fact], data: st.DataObject) ->
 
 
 def test_the_registry_is_closed_and_each_name_its_own() -> None:
-    assert set(STRATEGIES) == set(FACTS.values())
-    assert all(name == fact.fact_type for name, fact in FACTS.items())
+    assert set(STRATEGIES) == set(FACT_TYPES.values())
+    assert all(name == fact.fact_type for name, fact in FACT_TYPES.items())
 
 
-@pytest.mark.parametrize("kind", FACTS)
+@pytest.mark.parametrize("kind", FACT_TYPES)
 def test_a_stored_name_says_its_shape(kind: str) -> None:
     name, shape = kind.split("/")
     earlier = {old for old in UPCASTS if old.split("/")[0] == name}
@@ -90,7 +90,7 @@ class TestOldShapes:
     AS_IT_READS_TODAY = SessionScheduled(
         by=ALMA,
         at=NOON,
-        session_id=SESSION,
+        session_id=SESSION_ID,
         client_user_id=CLARA.user_id,
         therapist_user_id=ALMA.user_id,
         therapist_client_id=ALMA_TREATS_CLARA,
@@ -101,7 +101,7 @@ class TestOldShapes:
 
     def test_an_old_session_reads_as_scheduled(self) -> None:
         at = entry_associated_data(
-            CLINIC, aggregate_id(Kind.SESSION, SESSION), 1, "session-scheduled/1"
+            CLINIC, aggregate_id(Kind.SESSION, SESSION_ID), 1, "session-scheduled/1"
         )
         stored = seal(KEY, at, self.CLEAR.encode(), b"null")
         for fact in (
@@ -112,7 +112,7 @@ class TestOldShapes:
 
     def test_old_bytes_do_not_pass_for_the_new_shape(self) -> None:
         """The stored name is sealed in."""
-        session = aggregate_id(Kind.SESSION, SESSION)
+        session = aggregate_id(Kind.SESSION, SESSION_ID)
         stored = seal_fact(
             KEY,
             entry_associated_data(CLINIC, session, 1, "session-scheduled/2"),
@@ -134,8 +134,8 @@ class TestOldShapes:
             seen.append(kind)
             kind = UPCASTS[kind][0]
             assert kind not in seen
-        assert kind in FACTS
-        assert old not in FACTS
+        assert kind in FACT_TYPES
+        assert old not in FACT_TYPES
 
 
 class TestPlace:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ledger.codec import FACTS, UPCASTS, open_fact, read_clear, seal_fact
+from domain.aggregates import FACT_TYPES
+from ledger.codec import UPCASTS, open_fact, read_clear, seal_fact
 from tests.ledger.frozen import KEY, NONCE, SAMPLES, stored_bytes
 
 WRITTEN_TODAY = [name for name, sample in SAMPLES.items() if sample.kind == sample.fact.fact_type]
@@ -23,5 +24,5 @@ def test_what_is_written_today_is_the_same_to_the_byte(name: str) -> None:
 
 
 def test_each_shape_has_a_sample_and_each_sample_its_bytes() -> None:
-    assert {sample.kind for sample in SAMPLES.values()} == FACTS.keys() | UPCASTS.keys()
+    assert {sample.kind for sample in SAMPLES.values()} == FACT_TYPES.keys() | UPCASTS.keys()
     assert SAMPLES.keys() == stored_bytes().keys()

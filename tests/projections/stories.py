@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 from hypothesis import strategies as st
 from psycopg.rows import tuple_row
 
-from domain import note, soap_note
+from domain.aggregates import NOTE_AGGREGATES, aggregate_id, kind_and_number
 from domain.note_facts import (
     HistoryEntryAmended,
     HistoryEntryWithdrawn,
@@ -22,7 +22,7 @@ from domain.note_facts import (
     evolve,
 )
 from domain.refusals import Refused
-from domain.value import By, Fact, Kind, aggregate_id, kind_and_number
+from domain.value import By, Fact, Kind
 from ledger.appender import write_additions
 from ledger.codec import entry_associated_data, seal_fact
 from ledger.entry import Addition, Entry, NewEntry
@@ -34,7 +34,7 @@ from tests.samples import (
     CLARA,
     CLINIC,
     PROGRESS,
-    SESSION,
+    SESSION_ID,
     after,
     amend,
     create,
@@ -94,14 +94,14 @@ def facts_of(
     record_type: int = PROGRESS,
 ) -> list[Told]:
     """What the deciders make of the steps; whatever they refuse does not happen."""
-    decide = soap_note.decide if kind is Kind.SOAP_NOTE else note.decide
+    decide = NOTE_AGGREGATES[kind].decide
     notes: dict[int, Note] = {}
     told = []
     for step in steps:
         number = first_note + step.note
         before = notes.get(number)
         try:
-            facts = decide(before, _command(step, number, before, client, record_type))
+            facts = decide(number, before, _command(step, before, client, record_type))
         except Refused:
             continue
         for fact in facts:
@@ -110,24 +110,22 @@ def facts_of(
     return told
 
 
-def _command(step: Step, note_id: int, before: Note | None, client: By, record_type: int) -> Any:
+def _command(step: Step, before: Note | None, client: By, record_type: int) -> Any:
     at = after(step.minute)
     saved: dict[str, Any] = {"at": at, "is_approved": step.is_approved}
     if step.has_session:
-        saved["therapist_session_id"] = SESSION
+        saved["therapist_session_id"] = SESSION_ID
     match step.what:
         case _ if before is None:
-            return create(
-                step.text, note_id=note_id, client=client, record_type=record_type, **saved
-            )
+            return create(step.text, client=client, record_type=record_type, **saved)
         case "save":
-            return save(step.text, note_id=note_id, **saved)
+            return save(step.text, **saved)
         case "amend":
-            return amend(step.version, step.text, note_id=note_id, at=at)
+            return amend(step.version, step.text, at=at)
         case "withdraw":
-            return withdraw(step.version, note_id=note_id, at=at)
+            return withdraw(step.version, at=at)
         case "delete":
-            return delete(note_id, at=at)
+            return delete(at=at)
 
 
 def append(program: Program, told: Sequence[Told], clinic_id: int = CLINIC) -> list[Entry]:
