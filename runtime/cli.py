@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from runtime import VERSION, logs
-from runtime.told import ToldError, sentence
+from runtime import VERSION, logs, operator_errors
+from runtime.operator_errors import OperatorError
 
 app = typer.Typer(
     help="An event-sourced ledger of clinical notes. `noteledger settings` lists what can be set.",
@@ -38,7 +38,7 @@ UserId = Annotated[
 ]
 
 
-class PasswordIsMissing(ToldError):
+class PasswordIsMissing(OperatorError):
     """Write the password on standard input: one line of UTF-8 text."""
 
 
@@ -62,7 +62,7 @@ def serve(
     from runtime.settings import load_settings
 
     settings = load_settings(host=host, port=port, state=state)
-    from runtime import web  # after the settings: a wrong one is told at once
+    from runtime import web  # after the settings: a wrong one is reported at once
 
     web.serve(settings, typer.echo)
 
@@ -71,7 +71,9 @@ def serve(
 def worker(
     metrics_port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port of 127.0.0.1 that tells the jobs' figures."),
+        typer.Option(
+            min=1, max=65535, help="Port of 127.0.0.1 that answers with the jobs' metrics."
+        ),
     ] = None,
     state: State = None,
 ) -> None:
@@ -125,15 +127,15 @@ def rebuild(
 
 @app.command()
 def check(state: State = None) -> None:
-    """Say what is wrong with settings, database and key file, and how to mend it."""
+    """Say what is wrong with settings, database and key file, and how to fix it."""
     from runtime.checks import Level
     from runtime.checkup import findings
     from runtime.settings import load_settings
 
     is_wrong = False
-    for level, subject, said, mend in findings(load_settings(state=state)):
+    for level, subject, sentence, fix in findings(load_settings(state=state)):
         is_wrong |= level is Level.WRONG
-        typer.echo(f"{level.value:8}{subject:10}{said}" + (f"\n{'':18}{mend}" if mend else ""))
+        typer.echo(f"{level.value:8}{subject:10}{sentence}" + (f"\n{'':18}{fix}" if fix else ""))
     raise typer.Exit(1 if is_wrong else 0)
 
 
@@ -154,7 +156,7 @@ def settings(
 
 @user.command("add")
 def add_user(name: Name, role: Role, user_id: UserId = None, state: State = None) -> None:
-    """Let a person in; the password is asked for, or read from standard input."""
+    """Add a log-in for a person; the password is asked for, or read from standard input."""
     from domain import value
     from runtime import log_ins
     from runtime.settings import load_settings
@@ -181,7 +183,7 @@ def list_users(state: State = None) -> None:
 
 @user.command("disable")
 def disable_user(name: Name, state: State = None) -> None:
-    """Shut a log-in out, and end its sessions; what it wrote stays."""
+    """Disable a log-in and end its sessions; what it wrote stays."""
     from runtime import log_ins
     from runtime.settings import load_settings
     from runtime.wiring import attached_system
@@ -193,7 +195,7 @@ def disable_user(name: Name, state: State = None) -> None:
 
 @token.command("create")
 def create_token(name: Name, role: Role, user_id: UserId = None, state: State = None) -> None:
-    """Let a program in; prints its Basic password, which is never shown again."""
+    """Add a log-in for a program; prints its Basic password, which is never shown again."""
     from domain import value
     from runtime import log_ins
     from runtime.settings import load_settings
@@ -226,7 +228,7 @@ def add_clinic(state: State = None) -> None:
 @directory.command("import")
 def import_directory(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
-    clinic: Annotated[int, typer.Option(min=1, help="Whose directory it is.")] = 1,
+    clinic: Annotated[int, typer.Option(min=1, help="The clinic of the directory.")] = 1,
     state: State = None,
 ) -> None:
     """Take in people, relationships and sessions from a CSV file (UTF-8, commas); again at will.
@@ -283,14 +285,14 @@ def _show_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
 
 
 def main() -> None:
-    """Run the command; what an operator can mend is said in a sentence."""
+    """Run the command. An error that an operator can fix is shown as a sentence."""
     try:
         app(prog_name="noteledger")
     except Exception as error:
-        told = sentence(error)
-        if told is None:
+        message = operator_errors.sentence(error)
+        if message is None:
             raise
-        typer.echo(f"noteledger: {told}", err=True)
+        typer.echo(f"noteledger: {message}", err=True)
         sys.exit(1)
 
 
