@@ -1,14 +1,13 @@
 """The command line. Each command imports what it runs when it runs, so that `--help` is quick."""
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from runtime import VERSION, logs, operator_errors
-from runtime.operator_errors import OperatorError
+from runtime import VERSION, log_in_commands, logs, operator_errors
+from runtime.terminal import State, show_table
 
 app = typer.Typer(
     help="An event-sourced ledger of clinical notes. `noteledger settings` lists what can be set.",
@@ -16,30 +15,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-user = typer.Typer(help="Log-ins of people.", no_args_is_help=True)
-token = typer.Typer(help="Log-ins of programs.", no_args_is_help=True)
 clinic = typer.Typer(help="Clinics, each with a ledger of its own.", no_args_is_help=True)
 directory = typer.Typer(help="People, relationships and sessions.", no_args_is_help=True)
-app.add_typer(user, name="user")
-app.add_typer(token, name="token")
+app.add_typer(log_in_commands.user, name="user")
+app.add_typer(log_in_commands.token, name="token")
 app.add_typer(clinic, name="clinic")
 app.add_typer(directory, name="directory")
-
-State = Annotated[
-    Path | None,
-    typer.Option(help="Directory of the embedded database and the key file.", show_default=False),
-]
-Name = Annotated[str, typer.Argument(help="Log-in name; 2/NAME is one of clinic 2.")]
-RoleName = Literal["therapist", "auditor", "administrator", "ml", "client"]
-Role = Annotated[RoleName, typer.Option(help="What the log-in may be used for.")]
-UserId = Annotated[
-    int | None,
-    typer.Option(min=1, max=2**53 - 1, help="Id in the directory. Default: a new one."),
-]
-
-
-class PasswordIsMissing(OperatorError):
-    """Write the password on standard input: one line of UTF-8 text."""
 
 
 @app.callback(invoke_without_command=True)
@@ -126,6 +107,24 @@ def rebuild(
 
 
 @app.command()
+def inspect(
+    kind: Annotated[str, typer.Argument(help="note, soap-note, session, person, ...")],
+    number: Annotated[int, typer.Argument(min=1, max=2**53 - 1, help="Its id.")],
+    clinic: Annotated[int, typer.Option(min=1, help="The clinic that it belongs to.")] = 1,
+    state: State = None,
+) -> None:
+    """Show what is recorded about one thing: each fact's clear fields, by version; never a word."""
+    from runtime import inspection
+    from runtime.settings import load_settings
+    from runtime.wiring import attached_database
+
+    thing = inspection.thing(clinic, kind, number)
+    with attached_database(load_settings(state=state)) as address:
+        for line in inspection.lines(address.app_url, thing):
+            typer.echo(line)
+
+
+@app.command()
 def check(state: State = None) -> None:
     """Say what is wrong with settings, database and key file, and how to fix it."""
     from runtime.checks import Level
@@ -151,61 +150,7 @@ def settings(
     if markdown:
         typer.echo(settings_page.markdown(), nl=False)
         return
-    _show_table(("setting", "now", "meaning"), settings_page.rows(load_settings(state=state)))
-
-
-@user.command("add")
-def add_user(name: Name, role: Role, user_id: UserId = None, state: State = None) -> None:
-    """Add a log-in for a person; the password is asked for, or read from standard input."""
-    from domain import value
-    from runtime import log_ins
-    from runtime.settings import load_settings
-    from runtime.wiring import attached_system
-
-    asked = log_ins.log_in(name, value.Role(role), user_id)
-    settings, password = load_settings(state=state), _password()
-    with attached_system(settings) as system:
-        number = log_ins.add_user(system, asked, password)
-    typer.echo(f"{name} logs in as user {number}, {role}.")
-
-
-@user.command("list")
-def list_users(state: State = None) -> None:
-    """Show all log-ins, those of programs, too."""
-    from runtime import log_ins
-    from runtime.settings import load_settings
-    from runtime.wiring import attached_system
-
-    with attached_system(load_settings(state=state)) as system:
-        rows = log_ins.list_log_ins(system)
-    _show_table(("log-in", "user", "role", "by", "state"), rows)
-
-
-@user.command("disable")
-def disable_user(name: Name, state: State = None) -> None:
-    """Disable a log-in and end its sessions; what it wrote stays."""
-    from runtime import log_ins
-    from runtime.settings import load_settings
-    from runtime.wiring import attached_system
-
-    with attached_system(load_settings(state=state)) as system:
-        log_ins.disable(system, name)
-    typer.echo(f"{name} is shut out.")
-
-
-@token.command("create")
-def create_token(name: Name, role: Role, user_id: UserId = None, state: State = None) -> None:
-    """Add a log-in for a program; prints its Basic password, which is never shown again."""
-    from domain import value
-    from runtime import log_ins
-    from runtime.settings import load_settings
-    from runtime.wiring import attached_system
-
-    asked = log_ins.log_in(name, value.Role(role), user_id)
-    with attached_system(load_settings(state=state)) as system:
-        number, password = log_ins.add_token(system, asked)
-    typer.echo(f"{name} logs in as user {number}, {role}. Its password, this once:", err=True)
-    typer.echo(password)
+    show_table(("setting", "now", "meaning"), settings_page.rows(load_settings(state=state)))
 
 
 @clinic.command("add")
@@ -259,29 +204,6 @@ def import_directory(
         with bar("recorded", len(lines)) as progress:
             news = directory_import.record(*work, progress)
     typer.echo(f"{len(lines)} rows: {news} recorded, {len(lines) - news} held already.")
-
-
-def _password() -> str:
-    if sys.stdin.isatty():
-        asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-        return asked
-    try:
-        password = sys.stdin.buffer.readline().decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise PasswordIsMissing from None
-    if not password:
-        raise PasswordIsMissing
-    return password
-
-
-def _show_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table, markup=False)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The commands, on a database of their own; `test_serve.py` runs some beside a service."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,7 +14,7 @@ import pytest
 from domain.value import Role
 from ledger.keys import LocalKeyFile
 from projections.rebuild import VIEWS
-from runtime import VERSION, cli
+from runtime import VERSION, log_in_commands
 from runtime.checks import Level
 from runtime.document_checks import document_findings
 from runtime.embedded import ServerAddress
@@ -63,9 +64,11 @@ class TestHelp:
         assert noteledger("--version").out == f"noteledger {VERSION}\n"
         project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
         assert project["version"] == VERSION
+        releases = re.findall(r"^## \[([\d.]+)\]", (CHECKOUT / "CHANGELOG.md").read_text(), re.M)
+        assert releases[0] == VERSION
 
     def test_roles_are_the_domains(self) -> None:
-        assert set(get_args(cli.RoleName)) == {role.value for role in Role}
+        assert set(get_args(log_in_commands.RoleName)) == {role.value for role in Role}
 
 
 class TestLogIns:
