@@ -15,14 +15,8 @@ from api.problems import BadRequest, documented
 from api.services import Services, TheServices
 from api.therapist_note_shapes import BASE, Given
 from domain.access import reads_notes
-from domain.generation import (
-    GENERATION,
-    CancelGeneration,
-    Generation,
-    GenerationState,
-    RequestAgain,
-    RequestGeneration,
-)
+from domain.generation import GENERATION, CancelGeneration, RequestAgain, RequestGeneration
+from domain.generation_facts import Generation, GenerationState
 from domain.refusals import (
     GenerationIsUnderWay,
     GenerationIsUnknown,

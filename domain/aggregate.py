@@ -30,7 +30,7 @@ FactT = TypeVar("FactT", bound=Fact)
 class Aggregate(Generic[StateT, CommandT, FactT]):
     """What a thing is called, which facts it has, how it answers a command, and what a fact makes of it.
 
-    `number` stands for the kind in the UUID of every stored aggregate: once given, it is never
+    `number` is the kind in the UUID of every stored aggregate: once given, it is never
     changed and never given again. `facts` is the union that `decide` answers from and `evolve` takes.
     `decide` gets the aggregate's own number, its state (None while it has no facts) and the command;
     it raises `Refused`. `evolve` refuses nothing.

@@ -15,7 +15,7 @@ from domain.soap_note import SOAP_NOTE
 from domain.value import Fact, Kind
 
 AnyAggregate = Aggregate[Any, Any, Any]
-"""Where the kind is known at run time only, nothing can be said of state, commands and facts."""
+"""For code that knows the kind at run time only: it has no types for state, command and facts."""
 
 AGGREGATES: Final[tuple[AnyAggregate, ...]] = (
     NOTE,

@@ -1,12 +1,13 @@
 """A record type: the operator's list of what kinds of notes there are.
 
-Type 1 is psychotherapy notes, for good; the others may be named anew, retired and taken up again.
+Type 1 is always psychotherapy notes; the others may be renamed, retired and brought back.
 """
 
 from typing import Any, ClassVar, Final, assert_never
 
 from domain.access import DirectoryAction, may_use_directory
 from domain.aggregate import Aggregate
+from domain.change import ChangeType
 from domain.refusals import NotPermitted
 from domain.value import Command, Fact, Id, Kind, Value
 
@@ -17,6 +18,7 @@ class RecordTypeDefined(Fact):
     """Notes of this type may be written, under this name (no words about a person)."""
 
     fact_type: ClassVar[str] = "record-type-defined/1"
+    change: ClassVar[ChangeType | None] = None
     record_type: Id
     name: str
     description: str
@@ -26,6 +28,7 @@ class RecordTypeRetired(Fact):
     """No new notes of this type are written."""
 
     fact_type: ClassVar[str] = "record-type-retired/1"
+    change: ClassVar[ChangeType | None] = None
     record_type: Id
 
 
@@ -35,7 +38,7 @@ AnyRecordTypeFact = RecordTypeDefined | RecordTypeRetired
 
 
 class RecordType(Value):
-    """A record type as its facts tell it."""
+    """A record type as its facts make it."""
 
     version: int
     name: str
@@ -71,7 +74,7 @@ class PutRecordType(Command):
 def decide(
     number: int, record_type: RecordType | None, command: PutRecordType
 ) -> list[AnyRecordTypeFact]:
-    """The facts that make the record type so, none where it is so already."""
+    """The facts that make it so, none where it is so already."""
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
         raise NotPermitted
     about: dict[str, Any] = {"by": command.by, "at": command.at, "record_type": number}

@@ -1,12 +1,13 @@
-"""A therapist–client relationship: it opens the client's notes to the therapist while it lasts.
+"""A therapist–client relationship: while it is active, the therapist may read the client's notes.
 
-It is made for one therapist and one client, may end, and may be taken up again.
+It is made for one therapist and one client, may end, and may begin again.
 """
 
 from typing import ClassVar, Final, assert_never
 
 from domain.access import DirectoryAction, may_use_directory
 from domain.aggregate import Aggregate
+from domain.change import ChangeType
 from domain.refusals import NotPermitted, RelationshipIsFixed
 from domain.value import Command, Fact, Id, Kind, Subject, Value
 
@@ -14,14 +15,14 @@ from domain.value import Command, Fact, Id, Kind, Subject, Value
 
 
 class RelationshipFact(Fact):
-    """What every fact of a relationship names."""
+    """What every fact of a relationship holds."""
 
     therapist_client_id: Id
     therapist_user_id: Id
     client_user_id: Id
 
     def subject(self) -> Subject:
-        """The client, about whom it says something."""
+        """The client."""
         return Subject(self.client_user_id)
 
 
@@ -29,12 +30,14 @@ class RelationshipBegan(RelationshipFact):
     """The therapist treats the client from now on."""
 
     fact_type: ClassVar[str] = "relationship-began/1"
+    change: ClassVar[ChangeType | None] = None
 
 
 class RelationshipEnded(RelationshipFact):
     """The therapist treats the client no longer."""
 
     fact_type: ClassVar[str] = "relationship-ended/1"
+    change: ClassVar[ChangeType | None] = None
 
 
 AnyRelationshipFact = RelationshipBegan | RelationshipEnded
@@ -43,7 +46,7 @@ AnyRelationshipFact = RelationshipBegan | RelationshipEnded
 
 
 class Relationship(Value):
-    """A relationship as its facts tell it."""
+    """A relationship as its facts make it."""
 
     version: int
     therapist_user_id: int
@@ -82,7 +85,7 @@ class PutRelationship(Command):
 def decide(
     number: int, relationship: Relationship | None, command: PutRelationship
 ) -> list[AnyRelationshipFact]:
-    """The facts that make the relationship so, none where it is so already."""
+    """The facts that make it so, none where it is so already."""
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
         raise NotPermitted
     for field in ("therapist_user_id", "client_user_id"):

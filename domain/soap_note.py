@@ -1,13 +1,12 @@
-"""A SOAP note: it lives as a note does (`note.py`), and speaks with two voices.
+"""A SOAP note: a note (`note.py`) that has two texts, the therapist's and the ML service's.
 
-The ML service drafts (its words become both texts); a therapist reviews, changes and approves
-(only the therapist's text is written). `is_override` says that the therapist's text replaced a
-differing ML text.
+The ML service drafts: its text becomes both. A therapist reviews, changes and approves: only the
+therapist's text is replaced. `is_override` is true where it replaced a different text of the ML service.
 """
 
 from typing import Final
 
-from domain import note as life
+from domain import note as any_note
 from domain.aggregate import Aggregate
 from domain.note import CreateNote, Draft, NoteAggregate, NoteCommand, SaveNote
 from domain.note_facts import AnyNoteFact, Note, evolve
@@ -16,14 +15,14 @@ from domain.value import Kind, Role
 
 
 def decide(number: int, note: Note | None, command: NoteCommand) -> list[AnyNoteFact]:
-    """The facts that the command makes of the SOAP note, none where it was asked before."""
+    """The facts that the command makes, none where it was carried out before."""
     if isinstance(command, CreateNote | SaveNote):
-        draft = _in_two_voices(note, command.draft)
+        draft = _with_both_texts(note, command.draft)
         command = command.model_copy(update={"draft": draft})
-    return life.decide(number, note, command, Kind.SOAP_NOTE)
+    return any_note.decide(number, note, command, Kind.SOAP_NOTE)
 
 
-def _in_two_voices(note: Note | None, draft: Draft) -> Draft:
+def _with_both_texts(note: Note | None, draft: Draft) -> Draft:
     if draft.sender_role is Role.ML:
         if draft.is_approved:
             raise MlMayNotApprove("is_approved")

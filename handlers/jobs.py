@@ -13,17 +13,13 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from domain import generation, note_work
 from domain.aggregates import NOTE_AGGREGATES
-from domain.generation import (
-    GENERATION,
+from domain.generation import GENERATION, FailRun, FinishRun, RecordDraft, StartRun
+from domain.generation_facts import (
     Cite,
     DraftSource,
-    FailRun,
-    FinishRun,
     Generation,
     GenerationRequested,
-    RecordDraft,
     SourceKind,
-    StartRun,
     TracedSentence,
 )
 from domain.note import NOTE, CreateNote, Draft

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from domain.aggregates import kind_and_number
-from domain.generation import GenerationRequested
+from domain.generation_facts import GenerationRequested
 from domain.note_facts import NoteApproved, NoteDrafted, NoteProcessingAskedAgain
 from domain.note_work import save_starts_work
 from domain.value import Kind

@@ -1,4 +1,8 @@
-"""The only door to the ledger: record a command, read what an aggregate's facts make, open entries."""
+"""All access to the ledger: record a command, read an aggregate's state, open entries and files.
+
+Which commands an aggregate takes, which facts and which state it has, its declaration says
+(`domain/aggregates.py`); the types here follow it.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,12 +27,13 @@ from ledger.sealing import decrypt_and_verify_commitment, digest, key_id_bytes, 
 from ledger.store import Recorder
 
 DECISIONS_MAX: Final = 50
+"""How often a command is decided where each time another save was stored first."""
 
 
 class Recorded(NamedTuple, Generic[StateT]):
-    """What a command came to: the aggregate after it, and the position of its first new fact.
+    """The result of a command: the aggregate's number, its state after it, and its first fact's position.
 
-    `position` is None where the command made no new fact, because it was asked before.
+    `position` is None where the command made no fact, because what it asks for is so already.
     """
 
     number: int
@@ -37,22 +42,23 @@ class Recorded(NamedTuple, Generic[StateT]):
 
 
 class SealedEntry(NamedTuple):
-    """An entry's columns as a view's query joins them."""
+    """An entry as it is stored, in the order of the columns that the views' statements select."""
 
     aggregate_id: UUID
     version: int
-    kind: str
-    state: bytes
+    fact_type: str
+    sealed: bytes
 
 
 class Ledger:
-    """Records and reads, for every clinic."""
+    """The ledgers of all clinics."""
 
     def __init__(self, datastore: Datastore, keys: Keys, appender: Appender) -> None:
         self._datastore = datastore
         self._keys = keys
         self._appender = appender
         self._stores: dict[int, EventStore[UUID]] = {}
+        """By clinic. No lock: two threads may make the same store, and either one serves."""
         self.ids = Ids(datastore)
 
     def record(
@@ -64,12 +70,15 @@ class Ledger:
         attachments: Sequence[Attachment] = (),
         claim: IdempotencyClaim | None = None,
     ) -> Recorded[StateT]:
-        """Decide the command and append its facts, deciding again as often as a race is lost.
+        """Decide the command and append its facts; decide again whenever another save was stored first.
 
-        Raises the decider's refusals, SomebodyWasFaster, IdempotencyKeyWasUsed.
+        The facts are durable when this returns. If we crash before, all of them are stored or none: a
+        caller who got no answer sends the command again (one that makes a new note, with the same claim).
+        Attachments that no fact names are not stored. Raises the aggregate's refusals, SomebodyWasFaster
+        after DECISIONS_MAX lost races, and IdempotencyKeyWasUsed.
         """
         uuid = aggregate_id(aggregate.kind, number)
-        # A new number has no facts to read. Had it any, the append would lose its race.
+        # A new number has no facts, so none are read. If it has some, the append loses its race.
         state = None if command.begins else self.state(clinic_id, aggregate, number)
         for _ in range(DECISIONS_MAX):
             if claim and (before := self._claimed(clinic_id, aggregate, claim)):
@@ -90,7 +99,7 @@ class Ledger:
     def state(
         self, clinic_id: int, aggregate: Aggregate[StateT, CommandT, FactT], number: int
     ) -> StateT | None:
-        """The aggregate as its facts tell it, None where it has none."""
+        """The state that the aggregate's facts make, None where it has no facts."""
         state: StateT | None = None
         for stored in self._store(clinic_id).get(aggregate_id(aggregate.kind, number)):
             assert isinstance(stored, StoredFact)
@@ -104,7 +113,7 @@ class Ledger:
         number: int,
         version: int,
     ) -> int:
-        """Where the aggregate's entry of that version stands."""
+        """The position of the fact that made this version. The version must exist."""
         found = self._entry(clinic_id, aggregate_id(aggregate.kind, number), version)
         assert found is not None, "a version that the aggregate has"
         return found[0]
@@ -116,9 +125,9 @@ class Ledger:
         number: int,
         version: int,
     ) -> FactT | None:
-        """That fact of the aggregate without its words, None where there is none."""
+        """The fact that made this version, without its words; None where there is none."""
         found = self._entry(clinic_id, aggregate_id(aggregate.kind, number), version)
-        return _of(aggregate, read_clear(found[1].kind, found[1].state)) if found else None
+        return _of(aggregate, read_clear(found[1].fact_type, found[1].sealed)) if found else None
 
     def read(
         self,
@@ -127,7 +136,7 @@ class Ledger:
         number: int,
         version: int,
     ) -> FactT | None:
-        """That fact of the aggregate with its words, None where there is none."""
+        """The fact that made this version, with its words; None where there is none."""
         found = self._entry(clinic_id, aggregate_id(aggregate.kind, number), version)
         return _of(aggregate, self.open(clinic_id, [found[1]])[0]) if found else None
 
@@ -148,21 +157,23 @@ class Ledger:
 
     def open(self, clinic_id: int, sealed: Sequence[SealedEntry]) -> list[Fact]:
         """The entries' facts with their words, in the given order."""
-        key_ids = [key_id_bytes(entry.state) for entry in sealed]
+        key_ids = [key_id_bytes(entry.sealed) for entry in sealed]
         named = {key_id: UUID(bytes=key_id) for key_id in set(key_ids)}
         secrets = self._keys.for_opening(clinic_id, set(named.values()))
         return [
             open_fact(
                 secrets[named[key_id]],
-                entry_associated_data(clinic_id, entry.aggregate_id, entry.version, entry.kind),
-                entry.kind,
-                entry.state,
+                entry_associated_data(
+                    clinic_id, entry.aggregate_id, entry.version, entry.fact_type
+                ),
+                entry.fact_type,
+                entry.sealed,
             )
             for entry, key_id in zip(sealed, key_ids, strict=True)
         ]
 
     def seal_file(self, clinic_id: int, subject: Subject, content: bytes) -> Attachment:
-        """A file's bytes, sealed for the person that it is about."""
+        """A file's bytes, sealed with the subject's key; stored with the save whose fact names the digest."""
         key = self._keys.for_sealing(clinic_id, subject)
         sealed = seal(key, _file_associated_data(clinic_id), b"", content)
         return Attachment(digest(sealed), sealed)
@@ -185,19 +196,17 @@ class Ledger:
         return decrypt_and_verify_commitment(secret, _file_associated_data(clinic_id), row[0])
 
     @contextmanager
-    def try_lock(self, clinic_id: int, *what: object) -> Iterator[bool]:
-        """Whether nobody else is in this block for the same thing, in any process."""
-        with try_lock(self._datastore, "alone", clinic_id, *what) as conn:
+    def try_lock(self, clinic_id: int, *name: object) -> Iterator[bool]:
+        """Whether the lock of this name was free; it is held for the block, against all processes."""
+        with try_lock(self._datastore, "alone", clinic_id, *name) as conn:
             yield conn is not None
 
     def _store(self, clinic_id: int) -> EventStore[UUID]:
         store = self._stores.get(clinic_id)
         if store is None:
-            mapper, recorder = (
-                FactMapper(clinic_id, self._keys),
-                Recorder(self._datastore, clinic_id),
-            )
-            store = self._stores[clinic_id] = EventStore(mapper, recorder)
+            mapper = FactMapper(clinic_id, self._keys)
+            store = EventStore(mapper, Recorder(self._datastore, clinic_id))
+            self._stores[clinic_id] = store
         return store
 
     def _sealed(
@@ -218,7 +227,7 @@ class Ledger:
         aggregate: Aggregate[StateT, CommandT, FactT],
         claim: IdempotencyClaim,
     ) -> Recorded[StateT] | None:
-        """What the caller's Idempotency-Key made before, if it was used."""
+        """The result of the command that used this claim, if one has. Raises IdempotencyKeyWasUsed."""
         with self._datastore.get_connection() as conn:
             row = (
                 conn.cursor(row_factory=tuple_row, binary=True)
@@ -240,8 +249,8 @@ class Ledger:
 
 
 def _of(aggregate: Aggregate[StateT, CommandT, FactT], fact: Fact) -> FactT:
-    """The fact as one of the aggregate's."""
-    assert isinstance(fact, aggregate.fact_types), "an aggregate has its own facts only"
+    """The fact, typed as one of the aggregate's."""
+    assert isinstance(fact, aggregate.fact_types), "an aggregate's entries hold its own facts"
     return fact
 
 
@@ -250,7 +259,7 @@ def _after(
 ) -> StateT:
     for fact in facts:
         state = aggregate.evolve(state, fact)
-    assert state is not None, "a command that makes no fact finds that it was done before"
+    assert state is not None, "a command makes no fact only where facts have done its work already"
     return state
 
 

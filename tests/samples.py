@@ -105,9 +105,9 @@ def new_file(file: File, digest: str = "d" * 64) -> NewFile:
 # --- commands
 
 
-def draft(text: str = "slept well", **said: Any) -> Draft:
+def draft(text: str = "slept well", **fields: Any) -> Draft:
     """What a save brings."""
-    return Draft(text=text, **said)
+    return Draft(text=text, **fields)
 
 
 def create(
@@ -118,7 +118,7 @@ def create(
     client: By = CLARA,
     therapist: By = ALMA,
     record_type: int = PROGRESS,
-    **said: Any,
+    **fields: Any,
 ) -> CreateNote:
     """The first save of a note: Alma's about Clara, unless it is said otherwise."""
     return CreateNote(
@@ -128,7 +128,7 @@ def create(
         therapist_user_id=therapist.user_id,
         therapist_client_id=ALMA_TREATS_CLARA,
         record_type=record_type,
-        draft=draft(text, **said),
+        draft=draft(text, **fields),
     )
 
 
@@ -138,15 +138,15 @@ def save(
     by: By = ALMA,
     at: datetime = NOON,
     if_version: int | None = None,
-    **said: Any,
+    **fields: Any,
 ) -> SaveNote:
     """A further save."""
-    return SaveNote(by=by, at=at, draft=draft(text, **said), if_version=if_version)
+    return SaveNote(by=by, at=at, draft=draft(text, **fields), if_version=if_version)
 
 
-def delete(by: By = ALMA, at: datetime = NOON, **said: Any) -> DeleteNote:
+def delete(by: By = ALMA, at: datetime = NOON, **fields: Any) -> DeleteNote:
     """The soft deletion."""
-    return DeleteNote(by=by, at=at, **said)
+    return DeleteNote(by=by, at=at, **fields)
 
 
 def amend(
@@ -238,19 +238,19 @@ def put_record_type(
 # --- facts
 
 
-def drafted(text: str = "slept well", **said: Any) -> NoteDrafted:
+def drafted(text: str = "slept well", **fields: Any) -> NoteDrafted:
     """A draft of Alma's about Clara."""
-    return NoteDrafted(**_version(text, said))
+    return NoteDrafted(**_version(text, fields))
 
 
-def approved(text: str = "slept well", **said: Any) -> NoteApproved:
+def approved(text: str = "slept well", **fields: Any) -> NoteApproved:
     """An approval of Alma's about Clara."""
-    return NoteApproved(**_version(text, said))
+    return NoteApproved(**_version(text, fields))
 
 
-def _version(text: str, said: dict[str, Any]) -> dict[str, Any]:
-    words = {name: said.pop(name) for name in NoteWords.model_fields if name in said}
-    at = said.get("at", NOON)
+def _version(text: str, fields: dict[str, Any]) -> dict[str, Any]:
+    words = {name: fields.pop(name) for name in NoteWords.model_fields if name in fields}
+    at = fields.get("at", NOON)
     about = {
         "by": ALMA,
         "at": at,
@@ -261,29 +261,29 @@ def _version(text: str, said: dict[str, Any]) -> dict[str, Any]:
         "therapist_client_id": ALMA_TREATS_CLARA,
         "dated": at,
     }
-    return about | said | {"words": NoteWords(text=text, **words)}
+    return about | fields | {"words": NoteWords(text=text, **words)}
 
 
-def soft_deleted(reason: str | None = None, **said: Any) -> NoteSoftDeleted:
+def soft_deleted(reason: str | None = None, **fields: Any) -> NoteSoftDeleted:
     """Alma's deletion of it."""
-    return NoteSoftDeleted(**_about(said), words=Reason(reason=reason) if reason else None)
+    return NoteSoftDeleted(**_about(fields), words=Reason(reason=reason) if reason else None)
 
 
 def amended(
-    version: int, text: str = "slept badly", reason: str | None = None, **said: Any
+    version: int, text: str = "slept badly", reason: str | None = None, **fields: Any
 ) -> HistoryEntryAmended:
     """Alma's amendment of a version of it."""
     words = AmendedWords(text=text, reason=reason)
-    return HistoryEntryAmended(**_about(said), amended_version=version, words=words)
+    return HistoryEntryAmended(**_about(fields), amended_version=version, words=words)
 
 
-def withdrawn(version: int, reason: str | None = None, **said: Any) -> HistoryEntryWithdrawn:
+def withdrawn(version: int, reason: str | None = None, **fields: Any) -> HistoryEntryWithdrawn:
     """Alma's withdrawal of a version of it."""
     words = Reason(reason=reason) if reason else None
-    return HistoryEntryWithdrawn(**_about(said), withdrawn_version=version, words=words)
+    return HistoryEntryWithdrawn(**_about(fields), withdrawn_version=version, words=words)
 
 
-def _about(said: dict[str, Any]) -> dict[str, Any]:
+def _about(fields: dict[str, Any]) -> dict[str, Any]:
     about = {
         "by": ALMA,
         "at": NOON,
@@ -291,7 +291,7 @@ def _about(said: dict[str, Any]) -> dict[str, Any]:
         "client_user_id": CLARA.user_id,
         "record_type": PROGRESS,
     }
-    return about | said
+    return about | fields
 
 
 def text_of(fact: NoteVersion) -> str | None:

@@ -8,11 +8,17 @@ from typing import Any, Final
 
 from domain.generation import (
     CancelGeneration,
+    FailRun,
+    FinishRun,
+    RecordDraft,
+    RequestAgain,
+    RequestGeneration,
+    StartRun,
+)
+from domain.generation_facts import (
     Cite,
     DraftSource,
     DraftWords,
-    FailRun,
-    FinishRun,
     GenerationCancelled,
     GenerationDrafted,
     GenerationFailed,
@@ -20,11 +26,7 @@ from domain.generation import (
     GenerationRequested,
     GenerationStarted,
     GenerationWords,
-    RecordDraft,
-    RequestAgain,
-    RequestGeneration,
     SourceKind,
-    StartRun,
     TracedSentence,
 )
 from domain.note_facts import (
@@ -100,31 +102,31 @@ def ask_again(by: By = ALMA, at: datetime = NOON) -> AskAgain:
 # --- of notes: facts
 
 
-def deidentified(of_version: int = 1, **said: Any) -> NoteDeidentified:
+def deidentified(of_version: int = 1, **fields: Any) -> NoteDeidentified:
     """A version of Alma's note about Clara was de-identified."""
     words = DeidentifiedWords(**_WITHOUT_NAMES)
-    return NoteDeidentified(**_by_worker(said), of_version=of_version, **_TOOL, words=words)
+    return NoteDeidentified(**_by_worker(fields), of_version=of_version, **_TOOL, words=words)
 
 
 def processing_failed(
     of_version: int = 1,
     job: NoteJob = DEIDENTIFY,
     why: WhyFailed = WhyFailed.BROKE,
-    **said: Any,
+    **fields: Any,
 ) -> NoteProcessingFailed:
     """A job on a version of it was given up."""
-    return NoteProcessingFailed(**_by_worker(said), of_version=of_version, job=job, why=why)
+    return NoteProcessingFailed(**_by_worker(fields), of_version=of_version, job=job, why=why)
 
 
 def processing_asked_again(
-    of_version: int = 1, job: NoteJob = DEIDENTIFY, **said: Any
+    of_version: int = 1, job: NoteJob = DEIDENTIFY, **fields: Any
 ) -> NoteProcessingAskedAgain:
     """Alma has asked for it again."""
-    about = {"by": ALMA} | said
+    about = {"by": ALMA} | fields
     return NoteProcessingAskedAgain(**_by_worker(about), of_version=of_version, job=job)
 
 
-def _by_worker(said: dict[str, Any]) -> dict[str, Any]:
+def _by_worker(fields: dict[str, Any]) -> dict[str, Any]:
     about = {
         "by": THE_WORKER,
         "at": NOON,
@@ -132,7 +134,7 @@ def _by_worker(said: dict[str, Any]) -> dict[str, Any]:
         "client_user_id": CLARA.user_id,
         "record_type": PROGRESS,
     }
-    return about | said
+    return about | fields
 
 
 # --- of sessions
@@ -166,7 +168,7 @@ def advance(
 def put_transcript(
     text: str = "I slept well.", *, by: By = ALMA, at: datetime = NOON
 ) -> PutTranscript:
-    """Alma stores what was said."""
+    """Alma stores what was fields."""
     return PutTranscript(by=by, at=at, text=text)
 
 
@@ -281,7 +283,7 @@ def fail(
 # --- of generations: facts
 
 
-def requested(run: int = 1, **said: Any) -> GenerationRequested:
+def requested(run: int = 1, **fields: Any) -> GenerationRequested:
     """Alma has asked for a SOAP note."""
     about = {
         "by": ALMA,
@@ -291,38 +293,38 @@ def requested(run: int = 1, **said: Any) -> GenerationRequested:
         "soap_note_id": SOAP_NOTE_ID - 1 + run,
         "words": GenerationWords(client_name=NAMES[CLARA]),
     }
-    return GenerationRequested(**_of_run(run, about | said))
+    return GenerationRequested(**_of_run(run, about | fields))
 
 
-def started(run: int = 1, **said: Any) -> GenerationStarted:
+def started(run: int = 1, **fields: Any) -> GenerationStarted:
     """A worker has begun."""
-    return GenerationStarted(**_of_run(run, said))
+    return GenerationStarted(**_of_run(run, fields))
 
 
-def draft_made(run: int = 1, **said: Any) -> GenerationDrafted:
+def draft_made(run: int = 1, **fields: Any) -> GenerationDrafted:
     """The draft is there, and no SOAP note yet."""
     about = _MADE | {"words": DraftWords(**_DRAFT)}
-    return GenerationDrafted(**_of_run(run, about | said))
+    return GenerationDrafted(**_of_run(run, about | fields))
 
 
-def finished(run: int = 1, **said: Any) -> GenerationFinished:
+def finished(run: int = 1, **fields: Any) -> GenerationFinished:
     """The draft is saved as a SOAP note."""
-    return GenerationFinished(**_of_run(run, {"soap_note_id": SOAP_NOTE_ID - 1 + run} | said))
+    return GenerationFinished(**_of_run(run, {"soap_note_id": SOAP_NOTE_ID - 1 + run} | fields))
 
 
 def failed(
-    run: int = 1, why: WhyFailed = WhyFailed.SERVICE_TOO_SLOW, **said: Any
+    run: int = 1, why: WhyFailed = WhyFailed.SERVICE_TOO_SLOW, **fields: Any
 ) -> GenerationFailed:
     """A worker has given up."""
-    return GenerationFailed(**_of_run(run, {"why": why} | said))
+    return GenerationFailed(**_of_run(run, {"why": why} | fields))
 
 
-def cancelled(run: int = 1, **said: Any) -> GenerationCancelled:
+def cancelled(run: int = 1, **fields: Any) -> GenerationCancelled:
     """Alma has cancelled it."""
-    return GenerationCancelled(**_of_run(run, {"by": ALMA} | said))
+    return GenerationCancelled(**_of_run(run, {"by": ALMA} | fields))
 
 
-def _of_run(run: int, said: dict[str, Any]) -> dict[str, Any]:
+def _of_run(run: int, fields: dict[str, Any]) -> dict[str, Any]:
     about = {
         "by": THE_WORKER,
         "at": NOON,
@@ -331,4 +333,4 @@ def _of_run(run: int, said: dict[str, Any]) -> dict[str, Any]:
         "therapist_user_id": ALMA.user_id,
         "run": run,
     }
-    return about | said
+    return about | fields

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from domain.aggregates import aggregate_id, kind_and_number
-from domain.generation import GenerationFailed, GenerationFinished
+from domain.generation_facts import GenerationFailed, GenerationFinished
 from domain.note_facts import NoteDeidentified, NoteProcessingFailed
 from domain.session import SessionStatusAdvanced
 from domain.value import Fact, Kind

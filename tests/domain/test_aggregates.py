@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import domain
+from domain.access import Action, CommandOnNote
 from domain.aggregate import Aggregate
 from domain.aggregates import (
     AGGREGATES,
@@ -22,6 +23,8 @@ from domain.aggregates import (
     aggregate_of,
     kind_and_number,
 )
+from domain.change import ChangeType
+from domain.note import NOTE
 from domain.value import MAX_ID, Command, Fact, Kind
 
 ClassT = TypeVar("ClassT")
@@ -91,15 +94,36 @@ def test_each_stored_name_is_one_facts() -> None:
     assert all(FACT_TYPES[fact.fact_type] is fact for fact in FACTS)
 
 
+@pytest.mark.parametrize("fact", FACTS)
+def test_each_fact_says_for_itself_what_the_change_stream_says_of_it(fact: type[Fact]) -> None:
+    assert "change" in vars(fact)
+    assert fact.change is None or fact.change in ChangeType
+
+
+def test_the_change_stream_uses_each_type() -> None:
+    assert {fact.change for fact in FACTS} == {None, *ChangeType}
+
+
+def commands_of(aggregate: AnyAggregate) -> tuple[type[Command], ...]:
+    """Those that `decide` takes."""
+    asked = get_type_hints(aggregate.decide)["command"]
+    return get_args(asked) or (asked,)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_is_some_aggregates(command: type[Command]) -> None:
-    asked = {
-        one
-        for aggregate in AGGREGATES
-        for hint in get_type_hints(aggregate.decide).values()
-        for one in get_args(hint) or (hint,)
-    }
-    assert command in asked
+def test_each_command_is_asked_of_some_aggregate(command: type[Command]) -> None:
+    assert any(command in commands_of(aggregate) for aggregate in AGGREGATES)
+
+
+@pytest.mark.parametrize("command", commands_of(NOTE), ids=lambda command: command.__name__)
+def test_each_command_on_a_note_says_which_right_it_needs(command: type[Command]) -> None:
+    assert issubclass(command, CommandOnNote)
+    assert vars(command)["action"] in Action
+
+
+def test_no_command_on_a_note_only_reads() -> None:
+    needed = {vars(command)["action"] for command in commands_of(NOTE)}
+    assert needed == set(Action) - {Action.READ, Action.READ_DEIDENTIFIED}
 
 
 @given(kind=st.sampled_from(Kind), number=NUMBERS)

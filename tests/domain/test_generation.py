@@ -4,15 +4,8 @@ from typing import Any
 
 import pytest
 
-from domain.generation import (
-    GENERATION,
-    OPEN,
-    AnyGenerationFact,
-    Generation,
-    GenerationState,
-    evolve,
-    is_wanted,
-)
+from domain.generation import GENERATION, is_wanted
+from domain.generation_facts import OPEN, AnyGenerationFact, Generation, GenerationState, evolve
 from domain.refusals import (
     GenerationHasEnded,
     GenerationIsUnderWay,

@@ -9,22 +9,24 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from domain import generation
 from domain.generation import (
-    AnyGenerationFact,
     FailRun,
     FinishRun,
+    GenerationCommand,
+    RecordDraft,
+    StartRun,
+    WorkersCommand,
+    is_wanted,
+)
+from domain.generation_facts import (
+    AnyGenerationFact,
     Generation,
     GenerationCancelled,
-    GenerationCommand,
     GenerationDrafted,
     GenerationFailed,
     GenerationFinished,
     GenerationRequested,
     GenerationStarted,
-    RecordDraft,
-    StartRun,
-    WorkersCommand,
     evolve,
-    is_wanted,
 )
 from domain.refusals import GenerationHasEnded, GenerationIsUnderWay, NotPermitted, NotTheAuthor
 from domain.value import THE_WORKER, By

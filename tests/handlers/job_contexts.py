@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from domain.generation import GENERATION, GenerationState
+from domain.generation import GENERATION
+from domain.generation_facts import GenerationState
 from domain.note import NOTE
 from domain.session import SESSION
 from domain.value import Kind

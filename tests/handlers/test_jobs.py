@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from domain.generation import GENERATION, GenerationState
+from domain.generation import GENERATION
+from domain.generation_facts import GenerationState
 from domain.note import NOTE
 from domain.note_facts import Note
 from domain.session import SESSION, EventStatus

@@ -14,7 +14,8 @@ from dramatiq.middleware import Shutdown, TimeLimitExceeded
 from eventsourcing.persistence import OperationalError
 from psycopg.rows import TupleRow
 
-from domain.generation import GENERATION, GenerationState
+from domain.generation import GENERATION
+from domain.generation_facts import GenerationState
 from domain.note import NOTE
 from domain.work import WhyFailed
 from handlers.deidentify import Names

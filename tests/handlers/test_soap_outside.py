@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from domain.generation import GenerationState, SourceKind
+from domain.generation_facts import GenerationState, SourceKind
 from domain.note import NOTE
 from domain.soap_note import SOAP_NOTE
 from handlers.deidentify import DeidentificationFailedError, Deidentified, Names

@@ -67,7 +67,7 @@ NONCE: Final = bytes.fromhex("00112233445566778899aabb")
 class Sample(NamedTuple):
     """A stored name, the aggregate and version that its bytes belong to, and what they read as."""
 
-    kind: str
+    fact_type: str
     aggregate: UUID
     version: int
     fact: Fact
@@ -75,7 +75,7 @@ class Sample(NamedTuple):
     @property
     def associated_data(self) -> bytes:
         """Where the bytes belong."""
-        return entry_associated_data(CLINIC, self.aggregate, self.version, self.kind)
+        return entry_associated_data(CLINIC, self.aggregate, self.version, self.fact_type)
 
 
 def _now(aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
@@ -83,9 +83,9 @@ def _now(aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
     return Sample(fact.fact_type, aggregate_id(aggregate, number), version, fact)
 
 
-def _once(kind: str, aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
+def _once(fact_type: str, aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
     """Of a shape that was written once, and that another follows."""
-    return Sample(kind, aggregate_id(aggregate, number), version, fact)
+    return Sample(fact_type, aggregate_id(aggregate, number), version, fact)
 
 
 _SCHEDULED: Final = SessionScheduled(
@@ -249,7 +249,7 @@ def _freeze_what_is_new() -> None:
     frozen = stored_bytes()
     for name, sample in SAMPLES.items():
         if name not in frozen:
-            assert sample.kind == sample.fact.fact_type, (
+            assert sample.fact_type == sample.fact.fact_type, (
                 "only what is written today can be frozen today"
             )
             frozen[name] = seal_fact(KEY, sample.associated_data, sample.fact, NONCE)

@@ -42,7 +42,7 @@ CLAIM = IdempotencyClaim(ALMA.user_id, b"key", b"request")
 
 
 class Poisonous(NoteDrafted):
-    """PostgreSQL stores no NUL in a text."""
+    """PostgreSQL stores no NUL in a text. `seal_fact` refuses it: only the appender is tested with it."""
 
     fact_type: ClassVar[str] = "poi\0son/1"
 
@@ -56,14 +56,13 @@ def addition(
     clinic_id: int = CLINIC,
     claim: IdempotencyClaim | None = None,
 ) -> Addition:
-    """A draft, sealed for its place."""
-    drafted_now = fact(**dict(drafted(note_id=note_id)))
+    """A draft and its sealed bytes; its class may be another one."""
+    draft = drafted(note_id=note_id)
     aggregate = aggregate_id(Kind.NOTE, note_id)
-    key = keys.for_sealing(clinic_id, drafted_now.subject())
-    state = seal_fact(
-        key, entry_associated_data(clinic_id, aggregate, version, fact.fact_type), drafted_now
-    )
-    return Addition(clinic_id, aggregate, (NewEntry(version, drafted_now, state),), (), claim)
+    key = keys.for_sealing(clinic_id, draft.subject())
+    where = entry_associated_data(clinic_id, aggregate, version, draft.fact_type)
+    entry = NewEntry(version, fact(**dict(draft)), seal_fact(key, where, draft))
+    return Addition(clinic_id, aggregate, (entry,), (), claim)
 
 
 def appended_in_one_batch(

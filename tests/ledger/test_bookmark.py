@@ -167,7 +167,7 @@ def test_an_entry_of_a_newer_program_is_set_aside(
     take_all(datastore, taken)
     assert taken.positions == [(CLINIC, 2)]
     rows = owner.execute("SELECT position, error FROM ledger.set_aside").fetchall()
-    assert rows == [(1, "KindIsUnknownError")]
+    assert rows == [(1, "FactTypeIsUnknownError")]
 
 
 def test_what_was_set_aside_is_tried_again_when_somebody_leads_anew(

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from threading import Barrier, Event
+from typing import TYPE_CHECKING, assert_type
 
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from domain.generation import GENERATION
 from domain.note import NOTE, NoteCommand
 from domain.note_facts import Note
 from domain.refusals import (
@@ -23,8 +25,8 @@ from domain.refusals import (
     SomebodyWasFaster,
     VersionIsStale,
 )
-from domain.relationship import RELATIONSHIP
-from domain.session import SESSION
+from domain.relationship import RELATIONSHIP, AnyRelationshipFact
+from domain.session import SESSION, Session
 from domain.soap_note import SOAP_NOTE
 from domain.value import Kind, Subject
 from ledger.appender import Appender
@@ -36,6 +38,7 @@ from ledger.ledger import Ledger, Recorded
 from ledger.sealing import SealBrokenError, digest
 from ledger.store import Recorder
 from tests.databases import Database, Program, running
+from tests.projections.stories import StoryFact, append
 from tests.samples import (
     ALMA,
     ALMA_TREATS_CLARA,
@@ -46,6 +49,7 @@ from tests.samples import (
     ELSEWHERE,
     LETTER,
     NOTE_ID,
+    SESSION_ID,
     X_RAY,
     after,
     amend,
@@ -61,6 +65,7 @@ from tests.samples import (
     withdraw,
 )
 from tests.wholeness import assert_whole, positions
+from tests.work_samples import GENERATION_ID, request_generation, requested
 
 Owner = psycopg.Connection[TupleRow]
 OF_CLARA = Subject(CLARA.user_id)
@@ -124,6 +129,24 @@ class TestRecord:
             ledger.record(CLINIC, NOTE, NOTE_ID, create("slept badly"))
         assert text_of(present(ledger.state(CLINIC, NOTE, NOTE_ID)).saved) == "slept well"
 
+    def test_nor_a_generation(self, ledger: Ledger) -> None:
+        ledger.record(CLINIC, GENERATION, GENERATION_ID, request_generation())
+        with pytest.raises(SomebodyWasFaster):
+            ledger.record(CLINIC, GENERATION, GENERATION_ID, request_generation())
+        assert present(ledger.state(CLINIC, GENERATION, GENERATION_ID)).version == 1
+
+    def test_a_fact_of_another_aggregate_is_not_taken_for_the_notes(
+        self, program: Program, owner: Owner
+    ) -> None:
+        """Its bytes are right, but the entry is not one that `record` would have made."""
+        strange = StoryFact(Kind.NOTE, NOTE_ID, 1, requested(), ends_batch=True)
+        append(program, [strange])
+        for read in (program.ledger.read, program.ledger.read_clear):
+            with pytest.raises(AssertionError, match="its own facts"):
+                read(CLINIC, NOTE, NOTE_ID, 1)
+        with pytest.raises(AssertionError, match="its own facts"):
+            program.ledger.state(CLINIC, NOTE, NOTE_ID)
+
     def test_several_facts_of_one_command_stand_together(
         self, ledger: Ledger, owner: Owner
     ) -> None:
@@ -144,6 +167,17 @@ class TestRecord:
         assert texts == ["text 0", "text 1", "text 2"]
         assert ledger.state(ELSEWHERE, SOAP_NOTE, NOTE_ID) is None
         assert_whole(owner)
+
+
+if TYPE_CHECKING:
+
+    def the_types_refuse(ledger: Ledger) -> None:
+        """For mypy, which fails on a `type: ignore` that it does not need."""
+        ledger.record(CLINIC, NOTE, NOTE_ID, put_session())  # type: ignore[misc]
+        ledger.record(CLINIC, Kind.NOTE, NOTE_ID, create())  # type: ignore[arg-type]
+        assert_type(ledger.record(CLINIC, NOTE, NOTE_ID, create()), Recorded[Note])
+        assert_type(ledger.state(CLINIC, SESSION, SESSION_ID), Session | None)
+        assert_type(ledger.read(CLINIC, RELATIONSHIP, 1, 1), AnyRelationshipFact | None)
 
 
 class TestRaces:
@@ -239,7 +273,7 @@ class TestRaces:
 
             def append(self, addition: Addition) -> int:
                 note_id = NOTE_ID
-                text = f"text {len(addition.entries[0].state)} {addition.entries[0].version}"
+                text = f"text {len(addition.entries[0].sealed)} {addition.entries[0].version}"
                 program.ledger.record(CLINIC, NOTE, note_id, save(text))
                 return super().append(addition)
 
@@ -344,6 +378,12 @@ class TestClaims:
             ledger.record(CLINIC, NOTE, 2, create(), claim=other)
         assert caught.value.field == "Idempotency-Key"
         assert positions(owner) == [1]
+
+    def test_nor_does_it_answer_with_a_note_of_another_kind(self, ledger: Ledger) -> None:
+        ledger.record(CLINIC, NOTE, 1, create(), claim=CLAIM)
+        with pytest.raises(IdempotencyKeyWasUsed):
+            ledger.record(CLINIC, SOAP_NOTE, 1, create(), claim=CLAIM)
+        assert ledger.state(CLINIC, SOAP_NOTE, 1) is None
 
     def test_a_key_belongs_to_one_user(self, ledger: Ledger) -> None:
         ledger.record(CLINIC, NOTE, 1, create(), claim=CLAIM)

@@ -1,4 +1,4 @@
-"""What happens to a few notes, told by hypothesis; and what a reader should see of it, naively.
+"""What happens to a few notes, chosen by hypothesis; and what a reader should see of it, naively.
 
 The model below knows no index, no statement and no batch: it goes through the facts from the
 first to the last, each time it is asked.
@@ -76,7 +76,7 @@ STEPS: Final = st.builds(
 )
 
 
-class Told(NamedTuple):
+class StoryFact(NamedTuple):
     """A fact of the story, and whether the batch that it comes in ends with it."""
 
     aggregate_kind: Kind
@@ -92,11 +92,11 @@ def facts_of(
     first_note: int,
     client: By = CLARA,
     record_type: int = PROGRESS,
-) -> list[Told]:
+) -> list[StoryFact]:
     """What the deciders make of the steps; whatever they refuse does not happen."""
     decide = NOTE_AGGREGATES[kind].decide
     notes: dict[int, Note] = {}
-    told = []
+    story = []
     for step in steps:
         number = first_note + step.note
         before = notes.get(number)
@@ -106,8 +106,8 @@ def facts_of(
             continue
         for fact in facts:
             notes[number] = evolve(notes.get(number), fact)
-            told.append(Told(kind, number, notes[number].version, fact, step.ends_batch))
-    return told
+            story.append(StoryFact(kind, number, notes[number].version, fact, step.ends_batch))
+    return story
 
 
 def _command(step: Step, before: Note | None, client: By, record_type: int) -> Any:
@@ -128,11 +128,11 @@ def _command(step: Step, before: Note | None, client: By, record_type: int) -> A
             return delete(at=at)
 
 
-def append(program: Program, told: Sequence[Told], clinic_id: int = CLINIC) -> list[Entry]:
+def append(program: Program, facts: Sequence[StoryFact], clinic_id: int = CLINIC) -> list[Entry]:
     """Write the facts in their batches, each a transaction; the entries that they became."""
     entries: list[Entry] = []
-    batch: list[Told] = []
-    for fact in told:
+    batch: list[StoryFact] = []
+    for fact in facts:
         batch.append(fact)
         if fact.ends_batch:
             entries += _append_batch(program, batch, clinic_id)
@@ -140,7 +140,7 @@ def append(program: Program, told: Sequence[Told], clinic_id: int = CLINIC) -> l
     return entries + _append_batch(program, batch, clinic_id) if batch else entries
 
 
-def _append_batch(program: Program, batch: Sequence[Told], clinic_id: int) -> list[Entry]:
+def _append_batch(program: Program, batch: Sequence[StoryFact], clinic_id: int) -> list[Entry]:
     additions = [addition_of(program, [fact], clinic_id) for fact in batch]
     with program.datastore.as_ledger() as conn, conn.transaction():
         cursor = conn.cursor(row_factory=tuple_row)
@@ -151,11 +151,11 @@ def _append_batch(program: Program, batch: Sequence[Told], clinic_id: int) -> li
     ]
 
 
-def addition_of(program: Program, told: Sequence[Told], clinic_id: int = CLINIC) -> Addition:
+def addition_of(program: Program, facts: Sequence[StoryFact], clinic_id: int = CLINIC) -> Addition:
     """Several facts of one aggregate, as one save appends them."""
-    aggregate = aggregate_id(told[0].aggregate_kind, told[0].number)
+    aggregate = aggregate_id(facts[0].aggregate_kind, facts[0].number)
     entries = []
-    for one in told:
+    for one in facts:
         at = entry_associated_data(clinic_id, aggregate, one.version, one.fact.fact_type)
         key = program.keys.for_sealing(clinic_id, one.fact.subject())
         entries.append(NewEntry(one.version, one.fact, seal_fact(key, at, one.fact)))

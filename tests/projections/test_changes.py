@@ -7,11 +7,12 @@ from typing import Final
 import pytest
 
 from domain.aggregates import NOTE_AGGREGATES
+from domain.change import ChangeType
 from domain.note import NOTE
 from domain.relationship import RELATIONSHIP, PutRelationship
 from domain.value import PSYCHOTHERAPY, By, Kind, Role
 from ledger.ledger import Ledger
-from projections.changes import Changes, What, told
+from projections.changes import Changes, visible_changes
 from projections.notes import Notes
 from tests.databases import Program
 from tests.samples import (
@@ -63,7 +64,7 @@ def test_told_is_what_can_be_read(ledger: Ledger, notes: Notes, changes: Changes
             ledger.record(CLINIC, RELATIONSHIP, number, put)
         clients_of = changes.treatments(CLINIC).clients_of
         for who in EVERYBODY:
-            heard = told(caller(who), happened, clients_of.get(who.user_id, frozenset()))
+            heard = visible_changes(caller(who), happened, clients_of.get(who.user_id, frozenset()))
             for kind in (Kind.NOTE, Kind.SOAP_NOTE):
                 shown = {note.note_id for note in notes.page(caller(who), kind, 0, 100)}
                 assert {one.number for one in heard if one.about is kind} == shown
@@ -73,10 +74,10 @@ def test_a_deletion_is_told_to_whom_the_note_was_open(ledger: Ledger, changes: C
     _save(ledger, 1, Kind.NOTE, ALMA, CLARA, PROGRESS)
     ledger.record(CLINIC, NOTE, 1, delete())
     [_, deleted] = changes.page(CLINIC, 0, NEXT_TO_ALL).changes
-    assert (deleted.what, deleted.therapist_user_id) == (What.DELETED, ALMA.user_id)
+    assert (deleted.what, deleted.therapist_user_id) == (ChangeType.DELETED, ALMA.user_id)
     for who in EVERYBODY:
         may = who == ALMA or who.role is Role.AUDITOR
-        assert told(caller(who), [deleted], frozenset()) == ([deleted] if may else [])
+        assert visible_changes(caller(who), [deleted], frozenset()) == ([deleted] if may else [])
 
 
 def test_two_relationships_of_a_pair_open_as_long_as_one_lasts(
@@ -113,4 +114,4 @@ def test_long_words_and_many_files_do_not_matter(ledger: Ledger, changes: Change
     long = create("x" * 1_000_000, new_files=files)
     ledger.record(CLINIC, NOTE, 1, long)
     [change] = changes.page(CLINIC, 0, NEXT_TO_ALL).changes
-    assert (change.what, change.number, change.version) == (What.DRAFTED, 1, 1)
+    assert (change.what, change.number, change.version) == (ChangeType.DRAFTED, 1, 1)

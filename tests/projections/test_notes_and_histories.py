@@ -159,7 +159,9 @@ def _forget_all(owner: Owner) -> None:
     )
 
 
-def _opened(program: Program, rows: list[TupleRow], kind: Kind) -> list[stories.Told]:
+def _opened(program: Program, rows: list[TupleRow], kind: Kind) -> list[stories.StoryFact]:
     sealed = [SealedEntry(aggregate_id(kind, 1), *row) for row in rows]
     opened = program.ledger.open(CLINIC, sealed)
-    return [stories.Told(kind, 1, version, fact, False) for version, fact in enumerate(opened, 1)]
+    return [
+        stories.StoryFact(kind, 1, version, fact, False) for version, fact in enumerate(opened, 1)
+    ]
