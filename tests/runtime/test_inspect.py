@@ -61,7 +61,7 @@ def test_each_fact_with_its_place_author_and_clear_fields(ledger: Ledger, inspec
 def test_a_fact_of_a_former_shape_goes_by_the_name_that_it_was_stored_under(
     inspect: Inspect, owner: psycopg.Connection[TupleRow]
 ) -> None:
-    [name] = [name for name, sample in SAMPLES.items() if sample.kind == "note-drafted/1"][:1]
+    [name] = [name for name, sample in SAMPLES.items() if sample.fact_type == "note-drafted/1"][:1]
     owner.execute(
         "INSERT INTO ledger.entries VALUES (%s, 1, %s, 1, 'note-drafted/1', %s)",
         (CLINIC, aggregate_id(Kind.NOTE, 7), stored_bytes()[name]),
