@@ -2,5 +2,5 @@
 
 from typing import Final
 
-VERSION: Final = "0.1.0"
-"""Of the program; pyproject.toml says the same."""
+VERSION: Final = "0.2.0"
+"""Of the program; pyproject.toml and the newest release in CHANGELOG.md name the same."""

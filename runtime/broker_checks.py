@@ -11,7 +11,7 @@ from redis.retry import Retry
 from runtime.checks import Finding, Level
 
 VERSION_MIN: Final = 7
-"""Of Redis; Valkey tells the version of Redis that it stands for as well."""
+"""Of Redis; Valkey reports the version of Redis that it is compatible with, too."""
 ANSWER_SECONDS_MAX: Final = 5
 
 
@@ -29,32 +29,32 @@ def broker_findings(url: str) -> Iterator[Finding]:
         except redis.RedisError as error:
             reason = type(error).__name__  # the text may quote the address, password and all
             sentence = f"The broker cannot be worked with: {reason}."
-            mend = "Start it, or set NOTELEDGER_BROKER_URL right."
-            yield Finding(Level.WRONG, "broker", sentence, mend)
+            fix = "Start it, or set NOTELEDGER_BROKER_URL right."
+            yield Finding(Level.WRONG, "broker", sentence, fix)
             return
         try:
-            said: dict[str, Any] = client.info("everything")
+            info: dict[str, Any] = client.info("everything")
         except redis.RedisError:
             sentence = "The broker answers, and does not say how it is set."
             yield Finding(Level.ADVICE, "broker", sentence, "Let its user run INFO.")
             return
-    yield from _settings_findings(said)
+    yield from _settings_findings(info)
 
 
-def _settings_findings(said: dict[str, Any]) -> Iterator[Finding]:
+def _settings_findings(info: dict[str, Any]) -> Iterator[Finding]:
     name = (
-        f"Valkey {said['valkey_version']}"
-        if "valkey_version" in said
-        else f"Redis {said['redis_version']}"
+        f"Valkey {info['valkey_version']}"
+        if "valkey_version" in info
+        else f"Redis {info['redis_version']}"
     )
-    if int(str(said["redis_version"]).partition(".")[0]) < VERSION_MIN:
-        mend = f"Use Redis {VERSION_MIN} or newer, or Valkey."
-        yield Finding(Level.WRONG, "broker", f"The broker is {name}.", mend)
+    if int(str(info["redis_version"]).partition(".")[0]) < VERSION_MIN:
+        fix = f"Use Redis {VERSION_MIN} or newer, or Valkey."
+        yield Finding(Level.WRONG, "broker", f"The broker is {name}.", fix)
         return
     yield Finding(Level.RIGHT, "broker", f"{name} answers.")
-    if said.get("maxmemory_policy") != "noeviction":
+    if info.get("maxmemory_policy") != "noeviction":
         sentence = "The broker throws jobs away when its memory is full; they are late, not lost."
         yield Finding(Level.ADVICE, "broker", sentence, "Set maxmemory-policy noeviction.")
-    if not said.get("aof_enabled"):
+    if not info.get("aof_enabled"):
         sentence = "A broker that ends forgets the newest jobs; they are late, not lost."
         yield Finding(Level.ADVICE, "broker", sentence, "Set appendonly yes.")

@@ -1,4 +1,4 @@
-"""Whether settings, key file and database fit together: what is wrong, and how to mend it.
+"""Whether settings, key file and database fit together: what is wrong, and how to fix it.
 
 `noteledger check` shows all of it. The service and every tool ask the same questions about the
 database when they start, and refuse to run on the first thing that is wrong.
@@ -17,8 +17,8 @@ from psycopg.rows import tuple_row
 from ledger import schema
 from ledger.database import APP_ROLE
 from projections.rebuild import VIEWS
+from runtime.operator_errors import OperatorError
 from runtime.settings import ENV_PREFIX, Settings, env_name
-from runtime.told import ToldError
 
 SERVER_VERSION_MIN: Final = 15
 CONNECT_SECONDS_MAX: Final = 10
@@ -36,23 +36,23 @@ class Level(Enum):
 
 
 class Finding(NamedTuple):
-    """What was found about a subject, and how to mend it where that is called for."""
+    """What was found about a subject, and how to fix it where that is called for."""
 
     level: Level
     subject: str
     sentence: str
-    mend: str = ""
+    fix: str = ""
 
 
-class NotReadyError(ToldError):
-    """The database is not ready for the program; the message says why and how to mend it."""
+class NotReadyError(OperatorError):
+    """The database is not ready for the program; the message says why and how to fix it."""
 
 
 def require_ready(app_url: str) -> None:
     """Raises NotReadyError with the first thing that is wrong with the database."""
     for finding in database_findings(app_url):
         if finding.level is Level.WRONG:
-            raise NotReadyError(f"{finding.sentence} {finding.mend}")
+            raise NotReadyError(f"{finding.sentence} {finding.fix}")
 
 
 # --- the settings
@@ -93,8 +93,8 @@ def database_findings(app_url: str) -> Iterator[Finding]:
         )
     except psycopg.OperationalError as error:
         sentence = f"The database cannot be reached: {_one_line(error)}."
-        mend = "Start it, or set NOTELEDGER_DATABASE_URL right."
-        yield Finding(Level.WRONG, "database", sentence, mend)
+        fix = "Start it, or set NOTELEDGER_DATABASE_URL right."
+        yield Finding(Level.WRONG, "database", sentence, fix)
         return
     with closing(connection) as conn:
         yield from _server_findings(conn)
@@ -105,8 +105,8 @@ def _server_findings(conn: Connection[Any]) -> Iterator[Finding]:
     major, minor = divmod(conn.info.server_version, 10_000)
     if major < SERVER_VERSION_MIN:
         sentence = f"The database server is PostgreSQL {major}."
-        mend = f"Use PostgreSQL {SERVER_VERSION_MIN} or newer."
-        yield Finding(Level.WRONG, "database", sentence, mend)
+        fix = f"Use PostgreSQL {SERVER_VERSION_MIN} or newer."
+        yield Finding(Level.WRONG, "database", sentence, fix)
         return
     yield Finding(Level.RIGHT, "database", f"PostgreSQL {major}.{minor} answers.")
 
@@ -121,14 +121,14 @@ def _role_findings(conn: Connection[Any]) -> Iterator[Finding]:
         conn.execute("SET ROLE noteledger_app")
     except psycopg.Error:
         sentence = f"The database user may not work as {APP_ROLE}."
-        mend = f"Run `noteledger migrate`; then, as the owner: GRANT {APP_ROLE} TO that user."
-        yield Finding(Level.WRONG, "rights", sentence, mend)
+        fix = f"Run `noteledger migrate`; then, as the owner: GRANT {APP_ROLE} TO that user."
+        yield Finding(Level.WRONG, "rights", sentence, fix)
         return
     yield from _schema_findings(conn)
     if _may_change_entries(conn):
         sentence = f"{APP_ROLE} may change or remove entries of the ledger."
-        mend = f"REVOKE UPDATE, DELETE, TRUNCATE ON ledger.entries FROM {APP_ROLE}; it is no superuser."
-        yield Finding(Level.WRONG, "rights", sentence, mend)
+        fix = f"REVOKE UPDATE, DELETE, TRUNCATE ON ledger.entries FROM {APP_ROLE}; it is no superuser."
+        yield Finding(Level.WRONG, "rights", sentence, fix)
     elif may_more:
         yield Finding(
             Level.ADVICE,
@@ -164,8 +164,8 @@ def _work_findings(conn: Connection[Any]) -> Iterator[Finding]:
     set_aside = _one(conn, "SELECT count(*) FROM ledger.set_aside")
     if set_aside:
         sentence = f"{set_aside} entries could not be taken, and started no work."
-        mend = "Look at ledger.set_aside. Each restart of the service, or of `follow`, tries again."
-        yield Finding(Level.ADVICE, "work", sentence, mend)
+        fix = "Look at ledger.set_aside. Each restart of the service, or of `follow`, tries again."
+        yield Finding(Level.ADVICE, "work", sentence, fix)
     late = _one(
         conn,
         "SELECT count(*) FROM ledger.open_jobs"
@@ -174,8 +174,8 @@ def _work_findings(conn: Connection[Any]) -> Iterator[Finding]:
     )
     if late:
         sentence = f"{late} jobs have waited for more than {LATE_SECONDS // 60} minutes."
-        mend = "Are `noteledger worker` and `noteledger follow` running, or too few of them?"
-        yield Finding(Level.ADVICE, "work", sentence, mend)
+        fix = "Are `noteledger worker` and `noteledger follow` running, or too few of them?"
+        yield Finding(Level.ADVICE, "work", sentence, fix)
     else:
         yield Finding(Level.RIGHT, "work", "No job is late.")
 

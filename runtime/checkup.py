@@ -53,6 +53,6 @@ def _owner_finding(owner_url: str) -> Finding:
         psycopg.connect(owner_url, connect_timeout=CONNECT_SECONDS_MAX).close()
     except psycopg.OperationalError:
         sentence = "The owner cannot sign in to the database."
-        mend = "Set NOTELEDGER_OWNER_DATABASE_URL right; the running program does not need it."
-        return Finding(Level.WRONG, "database", sentence, mend)
+        fix = "Set NOTELEDGER_OWNER_DATABASE_URL right; the running program does not need it."
+        return Finding(Level.WRONG, "database", sentence, fix)
     return Finding(Level.RIGHT, "database", "The owner can sign in.")

@@ -1,14 +1,13 @@
 """The command line. Each command imports what it runs when it runs, so that `--help` is quick."""
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from runtime import VERSION, logs
-from runtime.told import ToldError, sentence
+from runtime import VERSION, log_in_commands, logs, operator_errors
+from runtime.terminal import State, show_table
 
 app = typer.Typer(
     help="An event-sourced ledger of clinical notes. `noteledger settings` lists what can be set.",
@@ -16,30 +15,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-user = typer.Typer(help="Log-ins of people.", no_args_is_help=True)
-token = typer.Typer(help="Log-ins of programs.", no_args_is_help=True)
 clinic = typer.Typer(help="Clinics, each with a ledger of its own.", no_args_is_help=True)
 directory = typer.Typer(help="People, relationships and sessions.", no_args_is_help=True)
-app.add_typer(user, name="user")
-app.add_typer(token, name="token")
+app.add_typer(log_in_commands.user, name="user")
+app.add_typer(log_in_commands.token, name="token")
 app.add_typer(clinic, name="clinic")
 app.add_typer(directory, name="directory")
-
-State = Annotated[
-    Path | None,
-    typer.Option(help="Directory of the embedded database and the key file.", show_default=False),
-]
-Name = Annotated[str, typer.Argument(help="Log-in name; 2/NAME is one of clinic 2.")]
-RoleName = Literal["therapist", "auditor", "administrator", "ml", "client"]
-Role = Annotated[RoleName, typer.Option(help="What the log-in may be used for.")]
-UserId = Annotated[
-    int | None,
-    typer.Option(min=1, max=2**53 - 1, help="Id in the directory. Default: a new one."),
-]
-
-
-class PasswordIsMissing(ToldError):
-    """Write the password on standard input: one line of UTF-8 text."""
 
 
 @app.callback(invoke_without_command=True)
@@ -62,7 +43,7 @@ def serve(
     from runtime.settings import load_settings
 
     settings = load_settings(host=host, port=port, state=state)
-    from runtime import web  # after the settings: a wrong one is told at once
+    from runtime import web  # after the settings: a wrong one is reported at once
 
     web.serve(settings, typer.echo)
 
@@ -71,7 +52,9 @@ def serve(
 def worker(
     metrics_port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port of 127.0.0.1 that tells the jobs' figures."),
+        typer.Option(
+            min=1, max=65535, help="Port of 127.0.0.1 that answers with the jobs' metrics."
+        ),
     ] = None,
     state: State = None,
 ) -> None:
@@ -124,16 +107,34 @@ def rebuild(
 
 
 @app.command()
+def inspect(
+    kind: Annotated[str, typer.Argument(help="note, soap-note, session, person, ...")],
+    number: Annotated[int, typer.Argument(min=1, max=2**53 - 1, help="Its id.")],
+    clinic: Annotated[int, typer.Option(min=1, help="The clinic that it belongs to.")] = 1,
+    state: State = None,
+) -> None:
+    """Show what is recorded about one thing: each fact's clear fields, by version; never a word."""
+    from runtime import inspection
+    from runtime.settings import load_settings
+    from runtime.wiring import attached_database
+
+    thing = inspection.thing(clinic, kind, number)
+    with attached_database(load_settings(state=state)) as address:
+        for line in inspection.lines(address.app_url, thing):
+            typer.echo(line)
+
+
+@app.command()
 def check(state: State = None) -> None:
-    """Say what is wrong with settings, database and key file, and how to mend it."""
+    """Say what is wrong with settings, database and key file, and how to fix it."""
     from runtime.checks import Level
     from runtime.checkup import findings
     from runtime.settings import load_settings
 
     is_wrong = False
-    for level, subject, said, mend in findings(load_settings(state=state)):
+    for level, subject, sentence, fix in findings(load_settings(state=state)):
         is_wrong |= level is Level.WRONG
-        typer.echo(f"{level.value:8}{subject:10}{said}" + (f"\n{'':18}{mend}" if mend else ""))
+        typer.echo(f"{level.value:8}{subject:10}{sentence}" + (f"\n{'':18}{fix}" if fix else ""))
     raise typer.Exit(1 if is_wrong else 0)
 
 
@@ -149,61 +150,7 @@ def settings(
     if markdown:
         typer.echo(settings_page.markdown(), nl=False)
         return
-    _show_table(("setting", "now", "meaning"), settings_page.rows(load_settings(state=state)))
-
-
-@user.command("add")
-def add_user(name: Name, role: Role, user_id: UserId = None, state: State = None) -> None:
-    """Let a person in; the password is asked for, or read from standard input."""
-    from domain import value
-    from runtime import log_ins
-    from runtime.settings import load_settings
-    from runtime.wiring import attached_system
-
-    asked = log_ins.log_in(name, value.Role(role), user_id)
-    settings, password = load_settings(state=state), _password()
-    with attached_system(settings) as system:
-        number = log_ins.add_user(system, asked, password)
-    typer.echo(f"{name} logs in as user {number}, {role}.")
-
-
-@user.command("list")
-def list_users(state: State = None) -> None:
-    """Show all log-ins, those of programs, too."""
-    from runtime import log_ins
-    from runtime.settings import load_settings
-    from runtime.wiring import attached_system
-
-    with attached_system(load_settings(state=state)) as system:
-        rows = log_ins.list_log_ins(system)
-    _show_table(("log-in", "user", "role", "by", "state"), rows)
-
-
-@user.command("disable")
-def disable_user(name: Name, state: State = None) -> None:
-    """Shut a log-in out, and end its sessions; what it wrote stays."""
-    from runtime import log_ins
-    from runtime.settings import load_settings
-    from runtime.wiring import attached_system
-
-    with attached_system(load_settings(state=state)) as system:
-        log_ins.disable(system, name)
-    typer.echo(f"{name} is shut out.")
-
-
-@token.command("create")
-def create_token(name: Name, role: Role, user_id: UserId = None, state: State = None) -> None:
-    """Let a program in; prints its Basic password, which is never shown again."""
-    from domain import value
-    from runtime import log_ins
-    from runtime.settings import load_settings
-    from runtime.wiring import attached_system
-
-    asked = log_ins.log_in(name, value.Role(role), user_id)
-    with attached_system(load_settings(state=state)) as system:
-        number, password = log_ins.add_token(system, asked)
-    typer.echo(f"{name} logs in as user {number}, {role}. Its password, this once:", err=True)
-    typer.echo(password)
+    show_table(("setting", "now", "meaning"), settings_page.rows(load_settings(state=state)))
 
 
 @clinic.command("add")
@@ -226,7 +173,7 @@ def add_clinic(state: State = None) -> None:
 @directory.command("import")
 def import_directory(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
-    clinic: Annotated[int, typer.Option(min=1, help="Whose directory it is.")] = 1,
+    clinic: Annotated[int, typer.Option(min=1, help="The clinic of the directory.")] = 1,
     state: State = None,
 ) -> None:
     """Take in people, relationships and sessions from a CSV file (UTF-8, commas); again at will.
@@ -259,38 +206,15 @@ def import_directory(
     typer.echo(f"{len(lines)} rows: {news} recorded, {len(lines) - news} held already.")
 
 
-def _password() -> str:
-    if sys.stdin.isatty():
-        asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-        return asked
-    try:
-        password = sys.stdin.buffer.readline().decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise PasswordIsMissing from None
-    if not password:
-        raise PasswordIsMissing
-    return password
-
-
-def _show_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table, markup=False)
-
-
 def main() -> None:
-    """Run the command; what an operator can mend is said in a sentence."""
+    """Run the command. An error that an operator can fix is shown as a sentence."""
     try:
         app(prog_name="noteledger")
     except Exception as error:
-        told = sentence(error)
-        if told is None:
+        message = operator_errors.sentence(error)
+        if message is None:
             raise
-        typer.echo(f"noteledger: {told}", err=True)
+        typer.echo(f"noteledger: {message}", err=True)
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""The demo: invented people, who treats whom, sessions around the first start, and log-ins.
+"""The demo: invented people, relationships, sessions around the first start, and log-ins.
 
 Only a ledger that is empty, or that holds nothing but a demo that a crash left half done, gets
 it: the log-ins' password is well known.

@@ -17,7 +17,7 @@ from api.inputs import InputDate, InputId
 from api.people import StaffRole
 from domain.session import EventStatus
 from domain.value import Kind
-from runtime.told import ToldError
+from runtime.operator_errors import OperatorError
 
 ERRORS_SHOWN_MAX: Final = 100
 
@@ -44,7 +44,7 @@ class ClientRow(Row):
 
 
 class RelationshipRow(Row):
-    """Who treats whom, and whether still."""
+    """A therapist and a client, and whether the treatment goes on."""
 
     therapist_user_id: InputId
     client_user_id: InputId
@@ -52,7 +52,7 @@ class RelationshipRow(Row):
 
 
 class SessionRow(Row):
-    """When who sees whom; the relationship is one of the file's or of the directory's."""
+    """A therapist, a client and a time; the relationship is one of the file's or of the directory's."""
 
     therapist_user_id: InputId
     client_user_id: InputId
@@ -95,7 +95,7 @@ class Wrong(NamedTuple):
         return f"{where}: {self.sentence}"
 
 
-class FileIsWrongError(ToldError):
+class FileIsWrongError(OperatorError):
     """The file is not as it should be; nothing of it was recorded."""
 
     def __init__(self, wrongs: Iterable[Wrong]) -> None:

@@ -69,14 +69,14 @@ def record(
 def command(row: Row, at: datetime) -> Any:
     """What the row asks of the ledger."""
     about: dict[str, Any] = {"by": OPERATOR, "at": at}
-    said = row.model_dump(exclude={"id"})
+    fields = row.model_dump(exclude={"id"})
     match row:
         case UserRow():
-            return PutPerson(**about, **said)
+            return PutPerson(**about, **fields)
         case ClientRow():
-            return PutPerson(**about, role=Role.CLIENT, **said)
+            return PutPerson(**about, role=Role.CLIENT, **fields)
         case RelationshipRow():
-            return PutRelationship(**about, **said)
+            return PutRelationship(**about, **fields)
         case SessionRow():
             about |= row.model_dump(exclude={"id", "session_start_time", "session_end_time"})
             times = (row.session_start_time, row.session_end_time)

@@ -17,18 +17,18 @@ def document_findings(settings: Settings) -> Iterator[Finding]:
             yield Finding(Level.RIGHT, "documents", "Pictures and scans are read by Tesseract.")
         else:
             sentence = "Pictures and scans are not read: there is no Tesseract."
-            mend = "On Debian and Ubuntu: apt install tesseract-ocr, and start the service again."
-            yield Finding(Level.ADVICE, "documents", sentence, mend)
+            fix = "On Debian and Ubuntu: apt install tesseract-ocr, and start the service again."
+            yield Finding(Level.ADVICE, "documents", sentence, fix)
 
 
 def _isolation_finding(documents: Documents) -> Finding:
     try:
         isolation = documents.isolation
     except ReadersDoNotStartError as error:
-        mend = "Make the files of Python and of the program readable for the service's user."
-        return Finding(Level.WRONG, "documents", str(error.__doc__), mend)
+        fix = "Make the files of Python and of the program readable for the service's user."
+        return Finding(Level.WRONG, "documents", str(error.__doc__), fix)
     if isolation.missing:
         sentence = f"Files are read by processes that are not fully confined: {isolation.sentence}."
-        mend = "docs/documents.md says what a machine must permit."
-        return Finding(Level.ADVICE, "documents", sentence, mend)
+        fix = "docs/documents.md says what a machine must permit."
+        return Finding(Level.ADVICE, "documents", sentence, fix)
     return Finding(Level.RIGHT, "documents", "Files are read by fully confined processes.")

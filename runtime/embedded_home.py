@@ -1,4 +1,4 @@
-"""Where an embedded server lives and as whom: its user, its directories, its binaries.
+"""Where an embedded server lives, and the user that it runs as: its user, its directories, its binaries.
 
 PostgreSQL refuses to run as root, and no server has to. Started by root, a server runs as an
 unprivileged user who exists already, and has directories of its own; the mode of a directory that
@@ -80,7 +80,7 @@ def find_home(state: Path, software: Software) -> Home:
 
 
 @contextmanager
-def former_server_down(home: Home, mend: str) -> Iterator[int]:
+def former_server_down(home: Home, fix: str) -> Iterator[int]:
     """The lock that a former server's processes hold to the last; who inherits it holds it on."""
     name = home.software.name
     reason = f"the former {name} of {home.directory} is still shutting down"
@@ -88,7 +88,7 @@ def former_server_down(home: Home, mend: str) -> Iterator[int]:
         with locked(home.lock, FORMER_SERVER_SECONDS_MAX, reason) as lock:
             yield lock
     except TimeoutError as late:
-        sentence = f"A former {name} still runs on {home.directory}. {mend}"
+        sentence = f"A former {name} still runs on {home.directory}. {fix}"
         raise EmbeddedServerError(sentence) from late
 
 
@@ -146,8 +146,8 @@ def _home_directory(state: Path, software: Software, user: User | None) -> Path:
         )
     elsewhere = private_directory(_shared_home() / _digest(directory), user)
     directory.symlink_to(elsewhere)  # a crash before this line: the next start comes here again
-    told = "%s cannot reach %s: %s keeps its files in %s"
-    logger.warning(told, user.name, state, software.name, elsewhere)
+    message = "%s cannot reach %s: %s keeps its files in %s"
+    logger.warning(message, user.name, state, software.name, elsewhere)
     return elsewhere
 
 

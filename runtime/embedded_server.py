@@ -93,8 +93,8 @@ def url_of(home: Home, role: str, password: str, database: str) -> str:
 
 def _former_server_down(home: Home) -> AbstractContextManager[int]:
     pid_file = home.kept / "postmaster.pid"
-    mend = f"End it with `kill -INT` and the process id in the first line of {pid_file}."
-    return former_server_down(home, mend)
+    fix = f"End it with `kill -INT` and the process id in the first line of {pid_file}."
+    return former_server_down(home, fix)
 
 
 def _make_cluster(home: Home, password: str, lock: int, log: ServerLog) -> None:
@@ -156,7 +156,7 @@ def _server_command(home: Home, settings: Mapping[str, str]) -> list[str]:
 def _prepare_database(
     server: Guarded, home: Home, passwords: Mapping[str, str], log: ServerLog
 ) -> None:
-    """The running role and the database: each is whole or missing, so a crash here is mended."""
+    """The running role and the database: each is whole or missing, so a crash here is repaired."""
     url = url_of(home, OWNER, passwords[OWNER], "postgres")
     with _connected_when_ready(server, url, log) as connection:
         role = "SELECT FROM pg_roles WHERE rolname = %(role)s"
@@ -168,7 +168,7 @@ def _prepare_database(
 
 
 def _make_running_role(connection: psycopg.Connection[tuple[object, ...]], password: str) -> None:
-    """The server is told the hash only. (`CREATE ROLE` takes no parameters, hence the literal.)"""
+    """The server gets the hash only. (`CREATE ROLE` takes no parameters, hence the literal.)"""
     hashed = connection.pgconn.encrypt_password(password.encode(), APP.encode(), b"scram-sha-256")
     statement = sql.SQL(
         "CREATE ROLE noteledger_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {hashed}"

@@ -23,12 +23,12 @@ from typing import NamedTuple, NoReturn, Self
 STOPPING = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0))
 STOP_SECONDS_MAX = sum(seconds for _, seconds in STOPPING) + 5.0
 STARTER_IS_LOOKED_AT_SECONDS = 1.0
-UNHEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the guard ends with its program only
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the guard ends with its program only
 PR_SET_PDEATHSIG = 1
 
 
 class User(NamedTuple):
-    """Whom a program runs as, where that is not ourselves."""
+    """The system user that a program runs as, where that is not our own."""
 
     name: str
     uid: int
@@ -36,7 +36,7 @@ class User(NamedTuple):
 
 
 class Guarded:
-    """The starter's side: a running program on a leash.
+    """The starter's side: a running program, and the pipe that keeps it running.
 
     `lock` is the descriptor of a locked file. The guard, the program and all its children inherit
     it: the lock is free when the last of them is gone, however they went.
@@ -53,11 +53,11 @@ class Guarded:
     ) -> None:
         options = [] if user is None else [f"--uid={user.uid}", f"--gid={user.gid}"]
         options += [] if cpu is None else [f"--cpu={cpu}"]
-        held_end, self._leash = os.pipe()  # close-on-exec: no other child of ours keeps it open
+        read_end, self._pipe = os.pipe()  # close-on-exec: no other child of ours keeps it open
         try:
             self._guard = subprocess.Popen(
                 [sys.executable, "-I", "-S", __file__, *options, "--", *command],
-                stdin=held_end,
+                stdin=read_end,
                 stdout=log,
                 stderr=log,
                 pass_fds=[lock],
@@ -66,10 +66,10 @@ class Guarded:
                 env=_environment(),
             )
         except BaseException:
-            os.close(self._leash)
+            os.close(self._pipe)
             raise
         finally:
-            os.close(held_end)
+            os.close(read_end)
 
     def __enter__(self) -> Self:
         return self
@@ -93,8 +93,8 @@ class Guarded:
     def stop(self) -> None:
         """End the program and wait for it."""
         with suppress(BrokenPipeError):  # the guard has ended already
-            os.write(self._leash, b".")  # a fork of ours may hold the pipe open: say it, too
-        os.close(self._leash)
+            os.write(self._pipe, b".")  # a fork of ours may hold the pipe open: send a byte, too
+        os.close(self._pipe)
         try:
             self._guard.wait(STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:
@@ -117,22 +117,22 @@ def main() -> int:
     parser.add_argument("command", nargs="+")
     asked = parser.parse_args()
     starter, guard = os.getppid(), os.getpid()
-    news = _hear_of_children()
+    wakeups = _watch_children()
     program = os.fork()
     if program == 0:
         _become(asked, guard)
-    return _watch(program, starter, news)
+    return _watch(program, starter, wakeups)
 
 
-def _hear_of_children() -> int:
-    """A descriptor to read when a child has ended. Deaf to what the starter should hear."""
-    for number in UNHEARD:
+def _watch_children() -> int:
+    """A descriptor to read when a child has ended. Ignores the signals that are for the starter."""
+    for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    news, bell = os.pipe()
-    os.set_blocking(bell, False)
-    signal.set_wakeup_fd(bell)
+    wakeups, wakeup_end = os.pipe()
+    os.set_blocking(wakeup_end, False)
+    signal.set_wakeup_fd(wakeup_end)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    return news
+    return wakeups
 
 
 def _become(asked: argparse.Namespace, guard: int) -> NoReturn:
@@ -140,7 +140,7 @@ def _become(asked: argparse.Namespace, guard: int) -> NoReturn:
     try:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.umask(0o077)
-        for number in (*UNHEARD, signal.SIGCHLD, signal.SIGPIPE):
+        for number in (*IGNORED, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
         if asked.cpu is not None and sys.platform == "linux":
             os.sched_setaffinity(0, {asked.cpu})
@@ -170,9 +170,9 @@ def _parent_death_signal() -> Callable[[int], object]:
     return lambda number: None
 
 
-def _watch(program: int, starter: int, news: int) -> int:
-    """Until the program ends, or its starter does and then the program, ever less politely."""
-    while (code := _exit_code(program)) is None and _starter_holds_on(starter, news):
+def _watch(program: int, starter: int, wakeups: int) -> int:
+    """Until the program ends, or its starter does and then the program, with a stronger signal each time."""
+    while (code := _exit_code(program)) is None and _starter_is_there(starter, wakeups):
         pass
     for number, seconds in STOPPING:
         if code is not None:
@@ -182,12 +182,12 @@ def _watch(program: int, starter: int, news: int) -> int:
     return 1 if code is None else code if code >= 0 else 128 - code
 
 
-def _starter_holds_on(starter: int, news: int) -> bool:
+def _starter_is_there(starter: int, wakeups: int) -> bool:
     """Waits for something to happen. Also looks at the starter itself: a fork may hold its pipe."""
     stdin = 0
-    ready, _, _ = select.select([stdin, news], [], [], STARTER_IS_LOOKED_AT_SECONDS)
-    if news in ready:
-        os.read(news, 64)
+    ready, _, _ = select.select([stdin, wakeups], [], [], STARTER_IS_LOOKED_AT_SECONDS)
+    if wakeups in ready:
+        os.read(wakeups, 64)
     return stdin not in ready and os.getppid() == starter
 
 

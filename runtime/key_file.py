@@ -10,11 +10,11 @@ from domain.value import THE_CLINIC
 from ledger.database import Datastore
 from ledger.keys import KeyDoesNotUnwrapError, KeyIsMissingError, Keys, LocalKeyFile
 from runtime.checks import Finding, Level
+from runtime.operator_errors import OperatorError
 from runtime.settings import Settings
-from runtime.told import ToldError
 
 
-class KeyFileIsWrongError(ToldError):
+class KeyFileIsWrongError(OperatorError):
     """The key file is missing, broken, or another database's; the message says which."""
 
 

@@ -1,4 +1,4 @@
-"""What an operator does with log-ins: people and programs let in, listed and shut out."""
+"""What an operator does with log-ins: add, list and disable those of people and programs."""
 
 from typing import Final, NamedTuple
 
@@ -11,23 +11,23 @@ from ledger.accounts import (
     LoginIsTaken,
     PasswordIsTooShort,
 )
+from runtime.operator_errors import OperatorError
 from runtime.seed import OPERATOR
-from runtime.told import ToldError
 from runtime.wiring import System
 
 LOGIN_CHARS_MAX: Final = 150
 
 
-class LoginIsWrong(ToldError):
+class LoginIsWrong(OperatorError):
     """A log-in name has between 1 and 150 characters, none of them a colon, a slash or a blank."""
 
 
-class ClinicIsUnknown(ToldError):
+class ClinicIsUnknown(OperatorError):
     """There is no such clinic; `noteledger clinic add` adds one."""
 
 
 class LogIn(NamedTuple):
-    """Who lets whom in: `login` as it is typed, in one clinic, for one person in one role."""
+    """A log-in to be added: `login` as it is typed, in one clinic, for one person in one role."""
 
     login: str
     clinic_id: int
@@ -76,7 +76,7 @@ def add_token(system: System, asked: LogIn) -> tuple[int, str]:
 
 
 def disable(system: System, login: str) -> None:
-    """Shut a log-in out. Raises LoginIsWrong, ClinicIsUnknown, LoginIsUnknown."""
+    """Disable a log-in. Raises LoginIsWrong, ClinicIsUnknown, LoginIsUnknown."""
     clinic_id, _ = _clinic_and_name(login)
     require_clinic(system, clinic_id)
     system.services.accounts.disable(login, system.services.clock())

@@ -12,18 +12,18 @@ from ledger import schema
 from projections.rebuild import VIEWS, Progress, lay_missing, rebuild
 from projections.view import View
 from runtime.checks import CONNECT_SECONDS_MAX
-from runtime.told import ToldError
+from runtime.operator_errors import OperatorError
 
 
-class OwnerIsNeededError(ToldError):
+class OwnerIsNeededError(OperatorError):
     """This is the owner's to do. Say in NOTELEDGER_OWNER_DATABASE_URL how the owner signs in."""
 
 
-class SchemaIsNewerError(ToldError):
+class SchemaIsNewerError(OperatorError):
     """A newer noteledger has laid this schema: run that one."""
 
 
-class ViewIsUnknown(ToldError):
+class ViewIsUnknown(OperatorError):
     """There is no such view."""
 
 

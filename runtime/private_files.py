@@ -11,13 +11,13 @@ from pathlib import Path
 
 from runtime.guard import User
 
-WAIT_IS_TOLD_SECONDS = 2.0
+WAIT_IS_LOGGED_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
 
 class EmbeddedServerError(Exception):
-    """An embedded server cannot run here; the message says why and how to mend it."""
+    """An embedded server cannot run here; the message says why and how to fix it."""
 
 
 class StateIsInUse(Exception):
@@ -94,14 +94,14 @@ def locked(path: Path, seconds: float, reason: str) -> Iterator[int]:
     """
     descriptor = open_private(path, os.O_RDWR)
     try:
-        asked_at, told = time.monotonic(), False
+        asked_at, is_logged = time.monotonic(), False
         while not _lock_now(descriptor):
             waited = time.monotonic() - asked_at
             if waited > seconds:
                 raise TimeoutError(path)
-            if waited > WAIT_IS_TOLD_SECONDS and not told:
+            if waited > WAIT_IS_LOGGED_SECONDS and not is_logged:
                 logger.warning("waiting: %s", reason)
-                told = True
+                is_logged = True
             time.sleep(0.02)
         yield descriptor
     finally:

@@ -11,14 +11,14 @@ from pydantic import Field, HttpUrl, SecretStr, ValidationError, ValidationInfo,
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.value import Role
-from runtime.told import ToldError
+from runtime.operator_errors import OperatorError
 
 ENV_PREFIX: Final = "NOTELEDGER_"
 CONNECTIONS_BESIDE_JOBS: Final = 4
 """For the appender, the relay and the sweeper."""
 
 
-class SettingsAreWrongError(ToldError):
+class SettingsAreWrongError(OperatorError):
     """Some settings cannot be used; the message has a line for each, and quotes none of them."""
 
 

@@ -119,8 +119,8 @@ def answers(url: str) -> bool:
 
 def former_valkey_down(home: Home) -> AbstractContextManager[int]:
     """See `former_server_down`."""
-    mend = f"End it with `kill` and the process id in {_pid_file(home)}."
-    return former_server_down(home, mend)
+    fix = f"End it with `kill` and the process id in {_pid_file(home)}."
+    return former_server_down(home, fix)
 
 
 def _started(home: Home, url: str, log: ServerLog, given_up: Event) -> Guarded:

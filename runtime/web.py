@@ -22,9 +22,9 @@ from api.app import create_app
 from runtime import background, demo, owner, wiring
 from runtime.checks import require_ready
 from runtime.embedded import EmbeddedServerError
+from runtime.operator_errors import OperatorError
 from runtime.seed import clinics_to_seed, seed_record_types
 from runtime.settings import Settings
-from runtime.told import ToldError
 from runtime.wiring import System
 
 BACKLOG: Final = 2_048
@@ -36,15 +36,15 @@ GARBAGE_THRESHOLD: Final = 50_000
 ANSWER_SECONDS_MAX: Final = 10
 ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
-Say = Callable[[str], None]
+Print = Callable[[str], None]
 
 
-class CannotListenError(ToldError):
+class CannotListenError(OperatorError):
     """The address cannot be listened on; the message says why."""
 
 
-def serve(settings: Settings, say: Say) -> None:
-    """Serve until a signal ends it. `say` is told where, and in a demo, how to log in.
+def serve(settings: Settings, print_line: Print) -> None:
+    """Serve until a signal ends it. Prints where, and in a demo, how to log in.
 
     Raises StateIsInUse, CannotListenError, and what is wrong with database or key file.
     """
@@ -60,9 +60,9 @@ def serve(settings: Settings, say: Say) -> None:
             system.services.documents.try_soon()
             _seed(settings, system)
             with closing(_listen(settings)) as listener:
-                _say_where(settings, system, listener, say)
+                _print_addresses(settings, system, listener, print_line)
                 if broker_url is None:
-                    say(wiring.why_in_memory(settings))
+                    print_line(wiring.why_in_memory(settings))
                 with _background_work(settings, system, broker_url):
                     _settle_memory()
                     with _watching(settings, system):
@@ -159,15 +159,17 @@ def _why_not(settings: Settings, error: OSError) -> str:
             return f"Cannot listen on {where}: {os.strerror(error.errno or 0)}."
 
 
-def _say_where(settings: Settings, system: System, listener: socket.socket, say: Say) -> None:
+def _print_addresses(
+    settings: Settings, system: System, listener: socket.socket, print_line: Print
+) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    say(f"noteledger listens on http://{host}:{listener.getsockname()[1]}")
+    print_line(f"noteledger listens on http://{host}:{listener.getsockname()[1]}")
     if settings.is_embedded:
-        say(f"The database and its keys are kept in {settings.state.resolve()}")
+        print_line(f"The database and its keys are kept in {settings.state.resolve()}")
     else:
-        say(f"The keys are kept in {settings.key_path.resolve()}")
+        print_line(f"The keys are kept in {settings.key_path.resolve()}")
     if logins := demo.demo_logins(system.services.accounts):
-        say(f"Demo log-ins, all with the password {demo.PASSWORD}: {', '.join(logins)}")
+        print_line(f"Demo log-ins, all with the password {demo.PASSWORD}: {', '.join(logins)}")
 
 
 def _answer(system: System, listener: socket.socket) -> None:

@@ -34,8 +34,8 @@ from runtime.checks import require_ready
 from runtime.embedded import ServerAddress, attach_or_start, embedded_postgres
 from runtime.embedded_broker import attach_or_start_broker, embedded_broker, is_available
 from runtime.key_file import open_key_file, require_right_key
+from runtime.operator_errors import OperatorError
 from runtime.settings import Settings
-from runtime.told import ToldError
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class System:
     workers_ledger: Ledger
 
 
-class NothingIsHereError(ToldError):
+class NothingIsHereError(OperatorError):
     """The state directory holds no database: start `noteledger serve` there, or name another one."""
 
     def __init__(self, state: Path) -> None:
@@ -126,7 +126,7 @@ def _broker(
 
 
 def why_in_memory(settings: Settings) -> str:
-    """What is said where there is no broker."""
+    """The sentence for an operator who has no broker."""
     reason = (
         "There is no Valkey server for this platform"
         if settings.is_embedded

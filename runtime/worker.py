@@ -15,31 +15,31 @@ from prometheus_client import start_http_server
 from runtime import background, wiring
 from runtime.background import Background
 from runtime.checks import require_ready
+from runtime.operator_errors import OperatorError
 from runtime.settings import Settings
-from runtime.told import ToldError
 from runtime.web import ENDING
 from runtime.wiring import System
 
-Say = Callable[[str], None]
+Print = Callable[[str], None]
 
 
-class BrokerIsNeeded(ToldError):
+class BrokerIsNeeded(OperatorError):
     """Say in NOTELEDGER_BROKER_URL where the Redis or Valkey is: the queue between the programs."""
 
 
-def work(settings: Settings, metrics_port: int | None, say: Say) -> None:
-    """Do jobs until a signal ends it. `metrics_port` of the loopback address tells their figures."""
+def work(settings: Settings, metrics_port: int | None, print_line: Print) -> None:
+    """Do jobs until a signal ends it. Port `metrics_port` of 127.0.0.1 answers with their metrics."""
     with _opened(settings) as (system, queue), background.working(settings, system, queue):
         if metrics_port is not None:
             start_http_server(metrics_port, "127.0.0.1", system.services.metrics)
-        say(f"noteledger works on jobs with {settings.worker_threads} threads")
+        print_line(f"noteledger works on jobs with {settings.worker_threads} threads")
         _wait_for_the_end()
 
 
-def follow(settings: Settings, say: Say) -> None:
+def follow(settings: Settings, print_line: Print) -> None:
     """Send the jobs that the ledgers start, until a signal ends it."""
     with _opened(settings) as (system, queue), background.following(system, queue):
-        say("noteledger follows the ledgers")
+        print_line("noteledger follows the ledgers")
         _wait_for_the_end()
 
 

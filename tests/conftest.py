@@ -31,10 +31,34 @@ from tests.databases import (
 
 pytest.register_assert_rewrite("tests.domain.histories")
 
-# A slow machine is no finding, and what failed once must fail again for whoever looks into it.
-PROFILE: Final = "noteledger"
-settings.register_profile(PROFILE, deadline=None, derandomize=True, database=None)
-settings.load_profile(PROFILE)
+# Profiles of hypothesis (`--hypothesis-profile`). No example fails because it took long, and every
+# run tries the same examples, so that a failure can be repeated; `make test-random` takes new ones.
+settings.register_profile("noteledger", deadline=None, derandomize=True, database=None)
+USUAL: Final = settings.get_profile("noteledger")
+settings.register_profile("fast", USUAL, max_examples=15, stateful_step_count=15)
+settings.register_profile("random", USUAL, derandomize=False, print_blob=True)
+settings.load_profile("noteledger")
+
+
+class FailureLines:
+    """Writes the name of each test that fails at once; the details follow at the end of the run."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called for each phase of each test, also for those that ran in another process."""
+        if report.failed:
+            phase = "" if report.when == "call" else f" ({report.when})"
+            self._reporter.write_line(f"\nFAILED {report.nodeid}{phase}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Where there is a terminal: in the process that pytest-xdist's workers report to."""
+    if reporter := config.pluginmanager.get_plugin("terminalreporter"):
+        config.pluginmanager.register(FailureLines(reporter), "failure-lines")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

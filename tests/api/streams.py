@@ -103,6 +103,21 @@ class Served:
         with self.listening(door, params={"after": after}) as stream:
             return stream.until(head(clinic))
 
+    def read_on(self, door: Door, after: int, count: int) -> tuple[list[Told], int]:
+        """At least so many events, over as many streams as that takes, and the last id.
+
+        Each stream is read to its end and goes on where the one before it ended.
+        """
+        events: list[Told] = []
+        end = time.monotonic() + PATIENCE_SECONDS
+        while len(events) < count:
+            assert time.monotonic() < end, f"only {len(events)} events came"
+            with self.listening(door, headers={"Last-Event-ID": str(after)}) as stream:
+                stream.last_id = after
+                events += list(stream)
+            after = stream.last_id
+        return events, after
+
     def status(self, door: Door) -> int:
         """What somebody is answered who asks for a stream."""
         with self.client() as http, http.stream("GET", "/events/", auth=door.credentials) as answer:
@@ -143,7 +158,7 @@ def served(clinic: Clinic, **limits: Any) -> Iterator[Served]:
         ws="none",
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=int(PATIENCE_SECONDS),
     )
     server = uvicorn.Server(config)
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:

@@ -404,13 +404,11 @@ def test_what_is_no_position_of_the_ledger_is_refused(
 def test_it_ends_after_a_while_and_goes_on_where_it_was(clinic: Clinic, at: int) -> None:
     with served(clinic, life_seconds=0.5) as service:
         first = clinic.alma.save_note()["id"]
-        with service.listening(clinic.alma, params={"after": at}) as stream:
-            assert [told.gist[2] for told in stream] == [first]
+        events, last_id = service.read_on(clinic.alma, at, 1)
+        assert [event.gist[2] for event in events] == [first]
         second = clinic.alma.save_note()["id"]
-        with service.listening(
-            clinic.alma, headers={"Last-Event-ID": str(stream.last_id)}
-        ) as stream:
-            assert [told.gist[2] for told in stream] == [second]
+        events, _ = service.read_on(clinic.alma, last_id, 1)
+        assert [event.gist[2] for event in events] == [second]
 
 
 def _log_in(clinic: Clinic, service: Served) -> tuple[str, dict[str, str]]:
@@ -478,7 +476,9 @@ def test_more_than_ones_own_are_refused(clinic: Clinic) -> None:
         assert service.soon_lets_in(clinic.alma)
 
 
-def test_who_does_not_read_holds_up_nobody_and_loses_the_place_in_time(clinic: Clinic) -> None:
+def test_who_does_not_read_holds_up_nobody_and_loses_the_place_in_time(
+    clinic: Clinic, at: int
+) -> None:
     login, token = clinic.tokens[ALMA]
     login = f"{login}:{token}"
     ask = (
@@ -488,9 +488,9 @@ def test_who_does_not_read_holds_up_nobody_and_loses_the_place_in_time(clinic: C
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
         deaf.connect(service.address)
         deaf.sendall(ask.encode())
-        with service.listening(clinic.colin) as stream:
-            saved = [clinic.alma.save_note()["id"] for _ in range(5)]
-            assert [told.gist[2] for told in stream.take(5)] == saved
+        saved = [clinic.alma.save_note()["id"] for _ in range(5)]
+        events, _ = service.read_on(clinic.colin, at, 5)
+        assert [event.gist[2] for event in events] == saved
         assert service.soon_lets_in(clinic.alma)
 
 

@@ -181,12 +181,16 @@ def processes() -> list[Process]:
 
 
 def unwind_when_ended() -> None:
-    """By the signals that would end this process as it stands: the blocks are left in order."""
+    """By the signals that would end this process as it stands: the blocks are left in order.
+
+    SIGINT is among them: a process that a shell starts in the background of a script inherits that
+    it is ignored, and Python then raises no KeyboardInterrupt.
+    """
 
     def end(number: int, frame: FrameType | None) -> None:
         sys.exit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
 
 

@@ -205,4 +205,4 @@ class GenerationLife(RuleBasedStateMachine):
 
 
 TestGenerationLife = GenerationLife.TestCase
-TestGenerationLife.settings = settings(max_examples=200, stateful_step_count=50)
+TestGenerationLife.settings = settings(max_examples=2 * settings().max_examples)

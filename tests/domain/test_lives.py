@@ -333,5 +333,5 @@ class SoapNoteLife(NoteLife):
 TestNoteLife = NoteLife.TestCase
 TestSoapNoteLife = SoapNoteLife.TestCase
 TestNoteLife.settings = TestSoapNoteLife.settings = settings(
-    max_examples=200, stateful_step_count=50
+    max_examples=2 * settings().max_examples
 )

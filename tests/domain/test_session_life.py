@@ -144,4 +144,4 @@ class SessionLife(RuleBasedStateMachine):
 
 
 TestSessionLife = SessionLife.TestCase
-TestSessionLife.settings = settings(max_examples=200, stateful_step_count=50)
+TestSessionLife.settings = settings(max_examples=2 * settings().max_examples)

@@ -20,8 +20,10 @@ def file(name: str) -> bytes:
 
 @contextmanager
 def readers(tesseract: str | None = None, **limits: int) -> Iterator[Documents]:
-    """Documents of the test's own, without OCR unless it is said."""
-    with closing(Documents(DocumentLimits(**limits), tesseract)) as documents:
+    """Documents of the test's own, without OCR unless it is said, and with time enough."""
+    with closing(
+        Documents(DocumentLimits(**{"seconds_max": 60, **limits}), tesseract)
+    ) as documents:
         yield documents
 
 

@@ -143,7 +143,7 @@ def test_a_large_file_of_each_kind_is_read_up_to_the_bound() -> None:
 
 
 def test_a_long_run_of_blanks_takes_no_time_of_its_own() -> None:
-    with readers(seconds_max=5) as documents:
+    with readers() as documents:
         assert documents.read(b"slept" + b" " * 900_000 + b"well").text.split() == ["slept", "well"]
 
 
@@ -157,13 +157,14 @@ def test_many_at_once_wait_for_their_turn() -> None:
 def test_who_would_wait_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handlers.documents.WAIT_SECONDS_MAX", 0.2)
     endless = b"{\\rtf1 " + b"slept well\\par " * 1_500_000 + b"}"
-    with readers(at_once=1, seconds_max=2) as documents, ThreadPoolExecutor(1) as other:
+    with readers(at_once=1) as documents, ThreadPoolExecutor(1) as other:
         first = other.submit(documents.read_all, [endless])
         while not documents.is_busy:
             pass
         with pytest.raises(ReadersAreBusyError):
             documents.read(b"slept well")
-        assert first.result() == [Unread("application/octet-stream", Unreadable.TOO_LONG)]
+        documents.close()
+        assert first.result() == [Unread("application/octet-stream", Unreadable.BROKE_ITS_READER)]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from handlers.queue import declare, message_of, open_queue, send
 from handlers.workers import running_worker
 from tests.handlers.worker_program import within
 
-SECONDS = 30.0
+SECONDS = 60.0
 LONG_MS = 60_000
 
 

@@ -25,10 +25,10 @@ from handlers.queue import (
 )
 from handlers.workers import running_worker
 from runtime.logs import WithoutWords
-from tests.handlers.worker_program import within
+from tests.handlers.worker_program import until_asked_to_stop, within
 
 LONG_MS = 60_000
-SECONDS = 30.0
+SECONDS = 60.0
 """Long enough for anything here on a slow machine; nothing waits for it that goes well."""
 
 
@@ -82,8 +82,8 @@ class TestRuns:
         declare(queue, "see", lambda: seen.append(time.monotonic()), time_limit_ms=LONG_MS)
         sent_at = time.monotonic()
         queue.enqueue(message_of("see"), delay=700)
+        assert queue.length() == 1
         with running_worker(queue, threads=1):
-            assert queue.length() == 1
             assert within(SECONDS, lambda: queue.length() == 0)
         assert [at - sent_at >= 0.7 for at in seen] == [True]
 
@@ -136,7 +136,7 @@ class TestFailures:
             queue,
             "loop",
             loop,
-            time_limit_ms=200,
+            time_limit_ms=1_000,
             retries_max=0,
         )
         send(queue, "loop")
@@ -177,7 +177,7 @@ class TestStopping:
 
         def rest(number: int) -> None:
             begun.set()
-            time.sleep(0.3)
+            until_asked_to_stop()
             seen.append(number)
 
         declare(queue, "rest", rest, time_limit_ms=LONG_MS)
@@ -191,8 +191,8 @@ class TestStopping:
         begun, seen = threading.Event(), []
 
         def nap() -> None:
-            begun.set()
             try:
+                begun.set()
                 while True:
                     time.sleep(0.01)
             except Shutdown:

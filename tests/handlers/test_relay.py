@@ -174,5 +174,5 @@ class TestSweeper:
         sweeper = Sweeper(program.datastore, open_jobs, send, queue.length)
         thread = Thread(target=sweeper.keep_sweeping, args=(stop,))
         thread.start()
-        thread.join(30)
+        thread.join(60)
         assert queue.arrived == [DEIDENTIFY]

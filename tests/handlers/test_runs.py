@@ -114,17 +114,17 @@ class TestAlone:
         def slow(sources: Sequence[Source], names: Names) -> SoapDraft:
             drafts.append(1)
             begun.set()
-            assert may_end.wait(30)
+            assert may_end.wait(60)
             return first_words(sources, names)
 
         runs = runs_of(program, slow)
         first = Thread(target=runs.run, args=(DRAFT_JOB,))
         first.start()
-        assert begun.wait(30)
+        assert begun.wait(60)
         runs.run(DRAFT_JOB)  # returns at once
         assert state_of_draft(program) is GenerationState.RUNNING
         may_end.set()
-        first.join(30)
+        first.join(60)
         assert (drafts, state_of_draft(program)) == ([1], GenerationState.DONE)
 
 

@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
@@ -14,7 +15,7 @@ from handlers.documents import tried
 from handlers.sandbox import End, Limits, Sandbox, Task, Way, ways
 
 MIB: Final = 1024 * 1024
-LIMITS: Final = Limits(seconds_max=20, memory_bytes_max=256 * MIB, answer_bytes_max=MIB)
+LIMITS: Final = Limits(seconds_max=60, memory_bytes_max=256 * MIB, answer_bytes_max=MIB)
 BRIEF: Final = LIMITS._replace(seconds_max=1)
 PLAIN: Final = Way((), None)
 """No namespaces and no other user: limits, the group, and where the kernel has it, Landlock."""
@@ -45,8 +46,11 @@ def nothing_is_left() -> Iterator[None]:
 
 def children() -> set[int]:
     """The processes that this one has started and not yet buried, by whichever of its threads."""
-    threads = Path("/proc/self/task").iterdir()
-    return {int(pid) for thread in threads for pid in (thread / "children").read_text().split()}
+    found: set[int] = set()
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # the thread has just ended
+            found.update(map(int, (thread / "children").read_text().split()))
+    return found
 
 
 def open_descriptors() -> int:

@@ -317,22 +317,28 @@ def test_a_slow_server_is_left_in_time_and_nothing_stays_behind(behaviour: Behav
     before = own_threads()
     with serving(behaviour) as server:
         assert failure(server.url, seconds=1.0) is DraftFailure.LLM_TOO_SLOW
-        assert server.was_left.wait(30), "the connection is closed, not only forgotten"
+        assert server.was_left.wait(60), "the connection is closed, not only forgotten"
         assert own_threads() == before
 
 
 def test_both_rounds_have_one_bound() -> None:
-    with serving(says(note(objective=[INVENTED])), drips) as server:
-        assert failure(server.url, seconds=2.0) is DraftFailure.LLM_TOO_SLOW
-        assert server.was_left.wait(30)
-    assert len(server.requests) == 2
+    """On a busy machine the first round may take all of a short bound: then a longer one is tried."""
+    rounds = 0
+    for seconds in (2.0, 10.0, 60.0):
+        with serving(says(note(objective=[INVENTED])), drips) as server:
+            assert failure(server.url, seconds=seconds) is DraftFailure.LLM_TOO_SLOW
+            assert server.was_left.wait(60)
+        rounds = len(server.requests)
+        if rounds == 2:
+            break
+    assert rounds == 2
 
 
 @pytest.mark.parametrize("behaviour", [floods(200), floods(500)])
 def test_an_endless_answer_is_not_read_to_its_end(behaviour: Behaviour) -> None:
     with serving(behaviour) as server:
         assert failure(server.url) is DraftFailure.LLM_ANSWER_TOO_LARGE
-        assert server.was_left.wait(30)
+        assert server.was_left.wait(60)
 
 
 def test_an_answer_that_inflates_is_not_inflated() -> None:

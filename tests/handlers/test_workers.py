@@ -47,7 +47,7 @@ class TestWorkers:
             assert within(SECONDS, lambda: len(told.of("ready")) == 2)
             with closing(open_queue(broker_url)) as queue:
                 for number in range(10):
-                    send(queue, "hold", number)
+                    send(queue, "share", number)
                 assert within(SECONDS, lambda: queue.length() == 0)
         done = told.of("done")
         assert sorted(line.number for line in done) == list(range(10))
@@ -107,7 +107,7 @@ class TestBrokerEnds:
             running_worker(killable, threads=1),
             closing(redis.Redis.from_url(server.url)) as client,
         ):
-            killable.enqueue(message_of("see", 1), delay=1500)
+            killable.enqueue(message_of("see", 1), delay=5_000)
             assert within(SECONDS, lambda: bool(client.scard(held)))
             server.kill()
             assert within(SECONDS, lambda: seen == [1])

@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread
 from typing import NamedTuple
+
+from dramatiq.worker import WorkerThread
 
 from handlers.queue import declare, open_queue
 from handlers.workers import running_worker
@@ -67,15 +69,29 @@ def within(seconds: float, holds: Callable[[], bool]) -> bool:
     return held
 
 
+def until_asked_to_stop() -> None:
+    """In a job: wait until its worker begins no other."""
+    thread = current_thread()
+    assert isinstance(thread, WorkerThread)
+    while thread.running:
+        time.sleep(0.01)
+
+
 def main() -> None:
-    """`hold` takes a tenth of a second; `hang` ends only where it was begun before."""
+    """`share` waits for a second worker, `hold` for the stop; `hang` ends only if begun before."""
     told, threads = Told(Path(sys.argv[1])), int(sys.argv[2])
     ended = Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
 
+    def share(number: int) -> None:
+        told.tell("begun", number)
+        while len({line.worker for line in told.of("begun")}) < 2:
+            time.sleep(0.01)
+        told.tell("done", number)
+
     def hold(number: int) -> None:
         told.tell("begun", number)
-        time.sleep(0.1)
+        until_asked_to_stop()
         told.tell("done", number)
 
     def hang(number: int) -> None:
@@ -86,7 +102,7 @@ def main() -> None:
         told.tell("done", number)
 
     queue = open_queue(os.environ["BROKER_URL"])
-    for job in (hold, hang):
+    for job in (share, hold, hang):
         declare(queue, job.__name__, job, time_limit_ms=TIME_LIMIT_MS)
     with running_worker(queue, threads):
         told.tell("ready", 0)

@@ -279,7 +279,7 @@ class TestTerminatedBackends:
             time.sleep(0.5)
             assert not saving.done()
             server_admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
-            assert saving.result(timeout=30).position == 2
+            assert saving.result(timeout=60).position == 2
         assert_whole(owner)
 
 
@@ -304,7 +304,7 @@ class TestStopping:
             appender.start()
             time.sleep(0.005)
             appender.stop()
-            raised = [answer.exception(timeout=10) for answer in answers]
+            raised = [answer.exception(timeout=60) for answer in answers]
         assert {type(error) for error in raised} <= {type(None), AppenderIsStoppedError}
         assert positions(owner) == list(range(1, 1 + raised.count(None)))
 

@@ -20,7 +20,7 @@ from ledger.locks import try_lock
 from tests.samples import CLINIC, ELSEWHERE, create
 
 Owner = psycopg.Connection[TupleRow]
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 class Taken:

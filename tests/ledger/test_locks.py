@@ -20,7 +20,7 @@ def is_free(datastore: Datastore) -> bool:
 
 def is_soon_free(datastore: Datastore) -> bool:
     """The same, once the server has noticed that a connection is gone."""
-    return within(30, lambda: is_free(datastore))
+    return within(60, lambda: is_free(datastore))
 
 
 def test_one_holds_it_and_others_do_without(datastore: Datastore) -> None:

@@ -156,7 +156,7 @@ class TestSubscription:
         with recorder.subscribe() as subscription, ThreadPoolExecutor(1) as threads:
             coming = threads.submit(next, subscription)
             recorder.insert_events(events(uuid4()))
-            assert coming.result(timeout=10).id == 1
+            assert coming.result(timeout=60).id == 1
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ SECONDS_MAX = 60.0
 COMMAND = (sys.executable, "-W", "error", "-m", "runtime.cli")
 
 
-class Said(NamedTuple):
-    """How a command ended, and what it said."""
+class Result(NamedTuple):
+    """How a command ended, and what it printed."""
 
     code: int
     out: str
@@ -32,7 +32,7 @@ class Said(NamedTuple):
 
 def noteledger(
     *arguments: str | Path, env: Mapping[str, str] | None = None, stdin: str = ""
-) -> Said:
+) -> Result:
     """Run a command to its end."""
     ran = subprocess.run(
         [*COMMAND, *map(str, arguments)],
@@ -45,10 +45,12 @@ def noteledger(
         timeout=SECONDS_MAX,
     )
     assert "Traceback" not in ran.stderr, ran.stderr
-    return Said(ran.returncode, ran.stdout, ran.stderr)
+    return Result(ran.returncode, ran.stdout, ran.stderr)
 
 
-def in_here(*arguments: str | Path, env: Mapping[str, str] | None = None, stdin: str = "") -> Said:
+def in_here(
+    *arguments: str | Path, env: Mapping[str, str] | None = None, stdin: str = ""
+) -> Result:
     """The same in this process: saves the second that a Python with all of it takes to start."""
     out, error = io.StringIO(), io.StringIO()
     code: object = 0
@@ -64,7 +66,7 @@ def in_here(*arguments: str | Path, env: Mapping[str, str] | None = None, stdin:
         except SystemExit as end:
             code = end.code or 0
     assert isinstance(code, int)
-    return Said(code, out.getvalue(), error.getvalue())
+    return Result(code, out.getvalue(), error.getvalue())
 
 
 def on(database: Database, key_file: Path) -> dict[str, str]:
@@ -77,11 +79,11 @@ def on(database: Database, key_file: Path) -> dict[str, str]:
 
 
 class Service(NamedTuple):
-    """A service that listens, and what it said when it began to."""
+    """A service that listens, and the first lines that it printed."""
 
     process: subprocess.Popen[str]
     url: str
-    said: str
+    output: str
 
     def get(self, path: str, log_in: str = "") -> str:
         """The answer's body. Raises HTTPError."""
@@ -90,7 +92,7 @@ class Service(NamedTuple):
             basic = b64encode(log_in.encode()).decode()
             request.add_header("Authorization", f"Basic {basic}")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=10) as answer:
+        with opener.open(request, timeout=SECONDS_MAX) as answer:
             return str(answer.read().decode())
 
     def end(self, number: signal.Signals) -> int:
@@ -116,8 +118,8 @@ def serving(*options: str | Path, env: Mapping[str, str] | None = None) -> Itera
             url = first.split()[-1]
             service = Service(process, url, first)
             assert service.get("/healthz")
-            said = [first, process.stdout.readline()]
-            yield service._replace(said="".join(said))
+            lines = [first, process.stdout.readline()]
+            yield service._replace(output="".join(lines))
         finally:
             process.kill()
 

@@ -21,10 +21,11 @@ import os, sys
 from pathlib import Path
 from runtime.embedded import embedded_postgres
 with embedded_postgres(Path(sys.argv[1])) as address:
-    if sys.argv[2:] == ["fork"] and os.fork() == 0:
+    if sys.argv[2:] and os.fork() == 0:
         os.closerange(0, 3)
         import time
-        time.sleep(5)
+        while os.path.exists(sys.argv[2]):
+            time.sleep(0.05)
         os._exit(0)
     print(address.app_url, flush=True)
     sys.stdin.read()
@@ -64,11 +65,11 @@ def has_note(state: Path) -> bool:
 
 @contextmanager
 def owner_process(
-    state: Path, *options: str, ready: bool = True
+    state: Path, fork_while: Path | None = None, ready: bool = True
 ) -> Iterator[subprocess.Popen[str]]:
-    """Another process that owns the state directory."""
+    """Another process that owns the state directory; a fork of it lives while the file is there."""
     with subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(state), *options],
+        [sys.executable, "-c", OWNER, str(state), *([str(fork_while)] if fork_while else [])],
         cwd=CHECKOUT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -56,9 +56,9 @@ def admin(service: Service) -> Iterator[Client]:
     yield from _client(service, "admin")
 
 
-def saved(therapist: Client, text: str, *files: str, **said: Any) -> dict[str, Any]:
+def saved(therapist: Client, text: str, *files: str, **fields: Any) -> dict[str, Any]:
     """A note with files, in its long form."""
-    metadata = ABOUT | {"therapist_client_id": 303, "data": text} | said
+    metadata = ABOUT | {"therapist_client_id": 303, "data": text} | fields
     parts: list[tuple[str, Any]] = [("metadata", (None, json.dumps(metadata)))]
     parts += [("files", (name, (FILES / name).read_bytes())) for name in files]
     answer = therapist.post(f"{BASE}/recordtype/", files=parts)

@@ -1,5 +1,6 @@
 """The commands, on a database of their own; `test_serve.py` runs some beside a service."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,17 +14,17 @@ import pytest
 from domain.value import Role
 from ledger.keys import LocalKeyFile
 from projections.rebuild import VIEWS
-from runtime import VERSION, cli
+from runtime import VERSION, log_in_commands
 from runtime.checks import Level
 from runtime.document_checks import document_findings
 from runtime.embedded import ServerAddress
 from runtime.settings import Settings
 from tests.databases import Database, fresh_database, owner_of
-from tests.runtime.command_line import CHECKOUT, Said, in_here, noteledger, on
+from tests.runtime.command_line import CHECKOUT, Result, in_here, noteledger, on
 from tests.runtime.test_directory_csv import HEADER, SEES, WHOLE
 
 PASSWORD = "correct horse battery"
-Run = Callable[..., Said]
+Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def place(
 def run(place: dict[str, str]) -> Run:
     """Runs a command on it."""
 
-    def _run(*arguments: str | Path, stdin: str = "") -> Said:
+    def _run(*arguments: str | Path, stdin: str = "") -> Result:
         return in_here(*arguments, env=place, stdin=stdin)
 
     return _run
@@ -63,9 +64,11 @@ class TestHelp:
         assert noteledger("--version").out == f"noteledger {VERSION}\n"
         project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
         assert project["version"] == VERSION
+        releases = re.findall(r"^## \[([\d.]+)\]", (CHECKOUT / "CHANGELOG.md").read_text(), re.M)
+        assert releases[0] == VERSION
 
     def test_roles_are_the_domains(self) -> None:
-        assert set(get_args(cli.RoleName)) == {role.value for role in Role}
+        assert set(get_args(log_in_commands.RoleName)) == {role.value for role in Role}
 
 
 class TestLogIns:
@@ -89,11 +92,11 @@ class TestLogIns:
         assert facts(place) == before
 
     def test_a_token_alone_is_on_standard_output(self, run: Run) -> None:
-        said = run("token", "create", "ml", "--role", "ml", "--user-id", "51")
-        assert said.code == 0
-        assert len(said.out.split()) == 1
-        assert "user 51" in said.error
-        assert said.out.strip() not in said.error + run("user", "list").out
+        result = run("token", "create", "ml", "--role", "ml", "--user-id", "51")
+        assert result.code == 0
+        assert len(result.out.split()) == 1
+        assert "user 51" in result.error
+        assert result.out.strip() not in result.error + run("user", "list").out
 
     def test_a_person_keeps_their_role(self, run: Run) -> None:
         person = ("--user-id", "12")
@@ -115,9 +118,9 @@ class TestLogIns:
         ],
     )
     def test_refused(self, run: Run, name: str, password: str, told: str) -> None:
-        said = run("user", "add", name, "--role", "therapist", stdin=password)
-        assert said.code == 1
-        assert told in said.error
+        result = run("user", "add", name, "--role", "therapist", stdin=password)
+        assert result.code == 1
+        assert told in result.error
 
     def test_nobody_to_shut_out(self, run: Run) -> None:
         assert "no account" in run("user", "disable", "nobody").error
@@ -146,50 +149,50 @@ class TestDirectoryImport:
     ) -> None:
         file, before = tmp_path / "directory.csv", facts(place)
         file.write_text(HEADER + SEES.replace("31", "9931") + "client,77,,,,,,,,,\n")
-        said = run("directory", "import", file)
-        assert said.code == 1
-        assert "line 3, full_name: a client needs it." in said.error
+        result = run("directory", "import", file)
+        assert result.code == 1
+        assert "line 3, full_name: a client needs it." in result.error
         assert facts(place) == before
 
 
 class TestRebuild:
     def test_all_views(self, run: Run) -> None:
-        said = run("rebuild")
-        assert said.code == 0, said.error
-        assert said.out.splitlines() == [f"{view.name} is rebuilt." for view in VIEWS]
+        result = run("rebuild")
+        assert result.code == 0, result.error
+        assert result.out.splitlines() == [f"{view.name} is rebuilt." for view in VIEWS]
 
     def test_one_view(self, run: Run) -> None:
         assert run("rebuild", "people").out == "people is rebuilt.\n"
 
     def test_none_of_that_name(self, run: Run) -> None:
-        said = run("rebuild", "peple")
-        assert said.code == 1
-        assert "record-types" in said.error
+        result = run("rebuild", "peple")
+        assert result.code == 1
+        assert "record-types" in result.error
 
     def test_the_owner_is_needed(self, place: dict[str, str]) -> None:
         app = {name: place[name] for name in place if "OWNER" not in name}
-        said = in_here("rebuild", "people", env=app)
-        assert said.code == 1
-        assert "NOTELEDGER_OWNER_DATABASE_URL" in said.error
+        result = in_here("rebuild", "people", env=app)
+        assert result.code == 1
+        assert "NOTELEDGER_OWNER_DATABASE_URL" in result.error
 
 
 class TestCheck:
     def test_nothing_is_wrong(self, run: Run) -> None:
         assert run("token", "create", "checked", "--role", "ml").code == 0
-        said = run("check")
-        assert said.code == 0, said.out
-        assert "wrong" not in said.out
+        result = run("check")
+        assert result.code == 0, result.out
+        assert "wrong" not in result.out
         found = [finding.level for finding in document_findings(Settings())]
-        assert said.out.count("right ") == 7 + found.count(Level.RIGHT)
+        assert result.out.count("right ") == 7 + found.count(Level.RIGHT)
 
     def test_another_databases_key_file(self, place: dict[str, str], tmp_path: Path) -> None:
         other = tmp_path / "other.json"
         LocalKeyFile.open_or_create(other)
         env = place | {"NOTELEDGER_KEY_FILE": str(other)}
         assert "is not the key file" in wrong(in_here("check", env=env))
-        said = in_here("user", "list", env=env)
-        assert (said.code, said.out) == (1, "")
-        assert "is not the key file" in said.error
+        result = in_here("user", "list", env=env)
+        assert (result.code, result.out) == (1, "")
+        assert "is not the key file" in result.error
 
     def test_a_key_file_that_others_read(self, run: Run, place: dict[str, str]) -> None:
         path = Path(place["NOTELEDGER_KEY_FILE"])
@@ -218,10 +221,10 @@ class TestCheck:
                 "  asked_position, asked_at)"
                 " VALUES (1, 'deidentify', gen_random_uuid(), 1, 7, now() - interval '1 hour')"
             )
-        said = in_here("check", env=on(database, key_file))
-        assert said.code == 0, said.out
-        assert "1 entries could not be taken" in said.out
-        assert "1 jobs have waited" in said.out
+        result = in_here("check", env=on(database, key_file))
+        assert result.code == 0, result.out
+        assert "1 entries could not be taken" in result.out
+        assert "1 jobs have waited" in result.out
 
     def test_rights_that_are_too_wide(self, database: Database, key_file: Path) -> None:
         with owner_of(database.owner_url) as owner:
@@ -230,16 +233,16 @@ class TestCheck:
 
     def test_nobody_answers(self, place: dict[str, str]) -> None:
         url = "postgresql://anna:s3cret-word@127.0.0.1:1/nothing"
-        said = in_here("check", env=place | {"NOTELEDGER_DATABASE_URL": url})
-        assert "cannot be reached" in wrong(said)
-        assert "s3cret-word" not in said.out + said.error
+        result = in_here("check", env=place | {"NOTELEDGER_DATABASE_URL": url})
+        assert "cannot be reached" in wrong(result)
+        assert "s3cret-word" not in result.out + result.error
 
     def test_no_database_of_our_own(self, tmp_path: Path) -> None:
         assert "holds no database" in wrong(in_here("check", "--state", tmp_path / "none"))
         assert list(tmp_path.iterdir()) == []
 
 
-def wrong(said: Said) -> str:
-    """What is wrong, and how to mend it."""
-    assert said.code == 1, said
-    return said.out[said.out.index("wrong ") :]
+def wrong(result: Result) -> str:
+    """What is wrong, and how to fix it."""
+    assert result.code == 1, result
+    return result.out[result.out.index("wrong ") :]

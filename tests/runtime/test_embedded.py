@@ -198,7 +198,7 @@ class TestOwners:
     def test_attach_waits_for_a_server_that_starts(self, kept: Path) -> None:
         with owner_process(kept, ready=False) as owner:
             taken = f"{owner.pid}\n"
-            assert within(10, lambda: (kept / "lock").read_text() == taken)
+            assert within(60, lambda: (kept / "lock").read_text() == taken)
             with attach_or_start(kept) as address:
                 assert ask(address.app_url, "SELECT words FROM notes") == [("kept",)]
 

@@ -24,7 +24,7 @@ from tests.brokers import valkey_of
 from tests.runtime.embedded_states import CHECKOUT, cleaned, gone, mode, ps, within
 
 ROOT = os.geteuid() == 0
-SECONDS = 30.0
+SECONDS = 60.0
 
 OWNER = """
 import sys

@@ -24,6 +24,7 @@ from tests.runtime.embedded_states import (
     write_note,
 )
 
+SECONDS = 60.0
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="macOS has no PR_SET_PDEATHSIG")
 
 
@@ -42,6 +43,15 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield path
 
 
+@pytest.fixture
+def fork_lives(tmp_path: Path) -> Iterator[Path]:
+    """A file; while it is there, so is the fork."""
+    path = tmp_path / "fork-lives"
+    path.touch()
+    yield path
+    path.unlink(missing_ok=True)
+
+
 class TestCrashes:
     def test_half_a_cluster_is_not_taken_for_one(self, state: Path) -> None:
         with embedded_postgres(state):
@@ -57,9 +67,9 @@ class TestCrashes:
     def test_killed_while_the_cluster_is_made(self, state: Path) -> None:
         with owner_process(state, ready=False) as owner:
             made = (state / "postgres").glob
-            assert within(20, lambda: any(made("data.new-*/base")))
+            assert within(SECONDS, lambda: any(made("data.new-*/base")))
             owner.kill()
-            owner.wait(10)
+            owner.wait(SECONDS)
             assert not (state / "postgres/data").exists()
         with embedded_postgres(state) as address:
             assert ask(address.app_url, "SELECT 1") == [(1,)]
@@ -72,19 +82,27 @@ class TestCrashes:
         with embedded_postgres(state) as address:
             assert ask(address.app_url, "SELECT 1") == [(1,)]
 
-    @pytest.mark.parametrize("option", ["", "fork"])
-    def test_killed_owner(self, kept: Path, option: str) -> None:
-        with owner_process(kept, option) as owner:
+    def test_killed_owner(self, kept: Path) -> None:
+        with owner_process(kept) as owner:
             postmaster = postmaster_of(kept)
             owner.kill()
-            assert within(4, lambda: gone(postmaster))  # a fork lives for 5 s
-        assert within(10, lambda: not is_in_use(kept))
+            assert within(SECONDS, lambda: gone(postmaster))
+        assert within(SECONDS, lambda: not is_in_use(kept))
+        assert has_note(kept)
+
+    def test_killed_owner_with_a_fork_that_lives_on(self, kept: Path, fork_lives: Path) -> None:
+        with owner_process(kept, fork_lives) as owner:
+            postmaster = postmaster_of(kept)
+            owner.kill()
+            assert within(SECONDS, lambda: gone(postmaster))
+            fork_lives.unlink()
+        assert within(SECONDS, lambda: not is_in_use(kept))
         assert has_note(kept)
 
     def test_killed_owner_and_a_start_at_once(self, kept: Path) -> None:
         with owner_process(kept) as owner:
             owner.kill()
-            owner.wait(10)
+            owner.wait(SECONDS)
             assert has_note(kept)
 
     @on_linux
@@ -92,7 +110,7 @@ class TestCrashes:
         with embedded_postgres(kept):
             postmaster = postmaster_of(kept)
             os.kill(int(ps(postmaster, "ppid")), signal.SIGKILL)
-            assert within(10, lambda: gone(postmaster))
+            assert within(SECONDS, lambda: gone(postmaster))
         assert has_note(kept)
 
     @on_linux
@@ -101,7 +119,7 @@ class TestCrashes:
             postmaster = postmaster_of(kept)
             os.kill(int(ps(postmaster, "ppid")), signal.SIGKILL)
             owner.kill()
-            assert within(10, lambda: gone(postmaster))
+            assert within(SECONDS, lambda: gone(postmaster))
         assert has_note(kept)
 
     def test_killed_server(self, kept: Path) -> None:

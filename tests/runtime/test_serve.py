@@ -49,7 +49,7 @@ def positions(state: Path) -> list[int]:
 
 class TestRunning:
     def test_it_says_where_and_answers(self, service: Service, state: Path) -> None:
-        assert str(state.resolve()) in service.said
+        assert str(state.resolve()) in service.output
         assert json.loads(service.get("/readyz")) == {"status": "ready"}
 
     def test_the_demo_is_there(self, service: Service) -> None:
@@ -73,11 +73,11 @@ class TestRunning:
     def test_a_second_one_is_refused_and_the_first_goes_on(
         self, service: Service, state: Path
     ) -> None:
-        said = noteledger("serve", "--port", "0", "--state", state)
-        assert said.code == 1
-        assert said.out == ""
-        assert "uses this state directory" in said.error
-        assert str(service.process.pid) in said.error
+        result = noteledger("serve", "--port", "0", "--state", state)
+        assert result.code == 1
+        assert result.out == ""
+        assert "uses this state directory" in result.error
+        assert str(service.process.pid) in result.error
         assert service.get("/readyz")
 
     def test_tools_work_beside_it(self, service: Service, state: Path) -> None:
@@ -91,9 +91,9 @@ class TestRunning:
     def test_a_port_in_use(self, service: Service) -> None:
         port = service.url.rpartition(":")[2]
         with short_directory() as directory:
-            said = noteledger("serve", "--port", port, "--state", directory / "s")
-        assert said.code == 1
-        assert f"port {port}" in said.error
+            result = noteledger("serve", "--port", port, "--state", directory / "s")
+        assert result.code == 1
+        assert f"port {port}" in result.error
 
 
 class TestEnding:
@@ -153,9 +153,9 @@ class TestOperatorsDatabase:
             owner.execute("DROP SCHEMA ledger CASCADE")
             owner.execute("DROP SCHEMA views CASCADE")
             env = on(database, key_file)
-            said = noteledger("serve", "--port", "0", env=env)
-            assert (said.code, said.out) == (1, "")
-            assert "noteledger migrate" in said.error
+            result = noteledger("serve", "--port", "0", env=env)
+            assert (result.code, result.out) == (1, "")
+            assert "noteledger migrate" in result.error
             assert not key_file.exists()
             assert noteledger("migrate", env=env).code == 0
             with serving(env=env) as service:
@@ -173,7 +173,7 @@ class TestOperatorsDatabase:
             assert "jobs wait in memory" in service.process.stdout.readline()
             service.end(signal.SIGTERM)
         key_file.unlink()
-        said = noteledger("serve", "--port", "0", env=env)
-        assert said.code == 1
-        assert "is gone" in said.error
+        result = noteledger("serve", "--port", "0", env=env)
+        assert result.code == 1
+        assert "is gone" in result.error
         assert not key_file.exists()

@@ -1,25 +1,27 @@
-"""What an operator is told in a sentence, instead of a traceback."""
+"""Errors that an operator can fix: the command line shows a sentence, not a traceback."""
 
 from typing import Final
 
-LOST: Final = "The database was lost on the way; what was not confirmed may be missing. Try again."
+DATABASE_IS_LOST: Final = (
+    "The database was lost on the way; what was not confirmed may be missing. Try again."
+)
 
 
-class ToldError(Exception):
-    """Something an operator can mend: the text, or else the docstring, says what; no secret is in it."""
+class OperatorError(Exception):
+    """Something that an operator can fix. The text, or else the docstring, says how; it holds no secret."""
 
     def __str__(self) -> str:
         return super().__str__() or _sentence_of(type(self))
 
 
 def sentence(error: Exception) -> str | None:
-    """What the operator reads; None for a failure of ours, which keeps its traceback."""
-    if isinstance(error, ToldError):
+    """The sentence for the operator; None for a failure of the program, which keeps its traceback."""
+    if isinstance(error, OperatorError):
         return str(error)
-    return _of_other_rooms(error)
+    return _of_other_packages(error)
 
 
-def _of_other_rooms(error: Exception) -> str | None:
+def _of_other_packages(error: Exception) -> str | None:
     import psycopg  # noqa: PLC0415 (whatever raised it is loaded by now)
 
     from domain.refusals import Refused  # noqa: PLC0415
@@ -38,7 +40,7 @@ def _of_other_rooms(error: Exception) -> str | None:
         case EmbeddedServerError() | StateIsInUse():
             return str(error)
         case _ if isinstance(error.__cause__ or error, psycopg.OperationalError):
-            return LOST
+            return DATABASE_IS_LOST
         case _:
             return None
 
