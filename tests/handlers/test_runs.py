@@ -25,7 +25,7 @@ from tests.databases import Database, Program
 from tests.handlers.job_contexts import (
     DRAFT_JOB,
     STATUS_JOB,
-    Draft,
+    MakeDraft,
     first_words,
     job_context,
     state_of_draft,
@@ -40,13 +40,13 @@ Owner = psycopg.Connection[TupleRow]
 CHECKOUT: Final = Path(__file__).parents[2]
 
 
-def runs_of(program: Program, draft: Draft = first_words) -> Runs:
+def runs_of(program: Program, draft: MakeDraft = first_words) -> Runs:
     """What runs jobs."""
     datastore = program.datastore
     return Runs(datastore, OpenJobs(datastore), job_context(program, draft))
 
 
-def raising(error: BaseException) -> Draft:
+def raising(error: BaseException) -> MakeDraft:
     """A maker that fails."""
 
     def draft(sources: Sequence[Source], names: Names) -> SoapDraft:
