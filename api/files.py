@@ -16,7 +16,7 @@ from ledger.entry import Attachment
 def read_files(
     services: Services, given: Sequence[GivenFile], on_unreadable: OnUnreadable
 ) -> tuple[File, ...]:
-    """The files as the note will describe them. Raises FilesAreUnreadable, ReadersAreBusyError.
+    """The files as the note will describe them. Raises FilesAreUnreadable, ReadersAreBusy.
 
     Those of a psychotherapy note are read, too: a child of this process reads them, no worker does.
     """

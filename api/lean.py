@@ -21,7 +21,7 @@ from api.auth import the_caller
 from api.given import idempotency_key, if_version
 from api.problems import BadRequest
 from api.services import Services
-from handlers.documents import ReadersAreBusyError
+from handlers.documents import ReadersAreBusy
 
 LOOK_UPS_AT_ONCE: Final = 8
 """They all want the one interpreter: more of them at a time only take it from each other."""
@@ -40,7 +40,7 @@ def lean(given: Given, at_once: int, is_slow: IsSlow | None = None) -> type[APIR
     """A class of routes whose endpoints take `services`, `caller` and what `given` reads.
 
     `at_once` of them run at a time, each in a thread; the others wait. Slow ones wait apart, so that
-    they hold nobody else up. Raises ReadersAreBusyError where one of them has waited too long.
+    they hold nobody else up. Raises ReadersAreBusy where one of them has waited too long.
     """
     threads, slow = CapacityLimiter(at_once), CapacityLimiter(SLOW_AT_ONCE)
 
@@ -69,7 +69,7 @@ async def _in_turn(call: Callable[[], Response], slow: CapacityLimiter) -> Respo
         with fail_after(TURN_SECONDS_MAX):
             await slow.acquire_on_behalf_of(turn)
     except TimeoutError:
-        raise ReadersAreBusyError from None
+        raise ReadersAreBusy from None
     try:
         return await run_sync(call, limiter=CapacityLimiter(1))
     finally:

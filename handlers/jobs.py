@@ -33,7 +33,7 @@ from domain.value import THE_WORKER, Kind, Role
 from domain.work import JobName, NoteJob, WhyFailed, starts_work
 from handlers.deidentify import DeidentificationFailedError, Deidentifier, Names
 from handlers.policies import Job
-from handlers.soap_writer import DraftFailedError, DraftFailure, SoapDraft, Source
+from handlers.soap_writer import DraftFailed, DraftFailure, SoapDraft, Source
 from ledger.ledger import Ledger
 
 
@@ -212,7 +212,7 @@ def _new_draft(context: JobContext, job: Job, requested: GenerationRequested) ->
         draft = context.draft(sources, names)
     except DeidentificationFailedError:
         raise PermanentFailure(WhyFailed.DEIDENTIFICATION_FAILED) from None
-    except DraftFailedError as failed:
+    except DraftFailed as failed:
         why = REASONS[failed.reason]
         raise (PermanentFailure(why) if failed.is_final else RetryableFailure(why)) from None
     return RecordDraft(

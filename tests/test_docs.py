@@ -71,7 +71,7 @@ def test_the_index_has_every_decision_under_its_title() -> None:
     entries = re.findall(r"^\| \[([a-z-]+)\]\(\1\.md\) \| (.+) \|$", INDEX.read_text(), re.M)
     titles = {page.stem: page.read_text().partition("\n")[0] for page in DECISIONS}
     assert {slug: f"# {title}" for slug, title in entries} == titles
-    assert len(entries) == len(titles), "each page once"
+    assert len(entries) == len(titles) > 0, "each page once"
 
 
 @every_page
