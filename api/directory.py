@@ -17,11 +17,12 @@ from api.problems import BadRequest, documented
 from api.services import Services, TheServices
 from api.therapist_note_shapes import Given
 from domain.access import DirectoryAction, may_use_directory
-from domain.record_type import PutRecordType
+from domain.aggregate import Aggregate, CommandT, FactT, StateT
+from domain.record_type import RECORD_TYPE, PutRecordType
 from domain.refusals import NotPermitted, SessionEndsBeforeItStarts
-from domain.relationship import PutRelationship
-from domain.session import EventStatus, PutSession
-from domain.value import PSYCHOTHERAPY, Caller, Kind
+from domain.relationship import RELATIONSHIP, PutRelationship
+from domain.session import SESSION, EventStatus, PutSession
+from domain.value import PSYCHOTHERAPY, Caller
 from projections.relationships import RelationshipRow
 from projections.sessions import SessionRow
 
@@ -38,9 +39,15 @@ def permit(caller: Caller, action: DirectoryAction) -> None:
         raise NotPermitted
 
 
-def put(services: Services, caller: Caller, kind: Kind, number: int, command: Any) -> int:
+def put(
+    services: Services,
+    caller: Caller,
+    aggregate: Aggregate[StateT, CommandT, FactT],
+    number: int,
+    command: CommandT,
+) -> int:
     """Record; 201 where the first fact of the entry was made by it."""
-    recorded = services.ledger.record(caller.clinic_id, kind, number, command)
+    recorded = services.ledger.record(caller.clinic_id, aggregate, number, command)
     is_new = recorded.position is not None and recorded.state.version == 1
     return 201 if is_new else 200
 
@@ -125,10 +132,9 @@ def put_relationship(
     command = PutRelationship(
         by=saving.by(caller),
         at=services.clock(),
-        therapist_client_id=therapist_client_id,
         **body.model_dump(),
     )
-    response.status_code = put(services, caller, Kind.RELATIONSHIP, therapist_client_id, command)
+    response.status_code = put(services, caller, RELATIONSHIP, therapist_client_id, command)
     return Relationship(id=therapist_client_id, **body.model_dump())
 
 
@@ -214,13 +220,12 @@ def put_session(
     command = PutSession(
         by=saving.by(caller),
         at=services.clock(),
-        session_id=session_id,
         starts_at=body.session_start_time,
         ends_at=body.session_end_time,
         **body.model_dump(exclude={"session_start_time", "session_end_time"}),
     )
     try:
-        response.status_code = put(services, caller, Kind.SESSION, session_id, command)
+        response.status_code = put(services, caller, SESSION, session_id, command)
     except SessionEndsBeforeItStarts:
         raise SessionEndsBeforeItStarts("session_end_time") from None  # as the field is named here
     return _session(_one(services.sessions.page(caller, 0, 1, only=session_id), "session"))
@@ -252,8 +257,6 @@ def put_record_type(
     """Define a record type, rename it, retire it or take it up again. Type 1 stays in use."""
     if record_type == PSYCHOTHERAPY and not body.is_active:
         raise BadRequest(422, "Record type 1 is psychotherapy notes, for good.", "is_active")
-    command = PutRecordType(
-        by=saving.by(caller), at=services.clock(), record_type=record_type, **body.model_dump()
-    )
-    response.status_code = put(services, caller, Kind.RECORD_TYPE, record_type, command)
+    command = PutRecordType(by=saving.by(caller), at=services.clock(), **body.model_dump())
+    response.status_code = put(services, caller, RECORD_TYPE, record_type, command)
     return record_types.RecordType(id=record_type, **body.model_dump())

@@ -23,7 +23,7 @@ from anyio.to_thread import run_sync
 from api.services import StreamLimits
 from domain.value import Caller
 from ledger.database import UNREACHABLE
-from projections.changes import Change, Changes, Page, Treatments, told
+from projections.changes import Change, Changes, Page, Treatments, visible_changes
 
 log = logging.getLogger("noteledger.feed")
 
@@ -122,7 +122,9 @@ class Feed:
             page = await run_sync(read, limiter=self._reading)
             found, upto = page.changes, page.position
         news = found[bisect_right(found, after, key=attrgetter("position")) :]
-        return told(caller, news, clinic.clients_of.get(caller.user_id, frozenset())), upto
+        return visible_changes(
+            caller, news, clinic.clients_of.get(caller.user_id, frozenset())
+        ), upto
 
     # --- the look-out
 

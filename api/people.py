@@ -12,9 +12,9 @@ from api.given import Cursor, TheId, TheLimit, link_next, read_cursor
 from api.services import Services, TheServices
 from api.therapist_note_shapes import Given
 from domain.access import DirectoryAction
-from domain.person import PutPerson
+from domain.person import PERSON, PutPerson
 from domain.refusals import PersonIsUnknown
-from domain.value import Caller, Kind, Role
+from domain.value import Caller, Role
 from projections.people import PersonRow
 
 router = APIRouter(prefix="/directory", tags=["directory"])
@@ -78,10 +78,8 @@ def _person(services: Services, caller: Caller, user_id: int, *, is_client: bool
 def _put_person(
     services: Services, caller: Caller, user_id: int, role: Role, full_name: str
 ) -> int:
-    command = PutPerson(
-        by=saving.by(caller), at=services.clock(), user_id=user_id, role=role, full_name=full_name
-    )
-    return put(services, caller, Kind.PERSON, user_id, command)
+    command = PutPerson(by=saving.by(caller), at=services.clock(), role=role, full_name=full_name)
+    return put(services, caller, PERSON, user_id, command)
 
 
 @router.get("/users/", operation_id="directory_users_list", responses=READ)

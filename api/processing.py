@@ -15,7 +15,8 @@ from api.therapist_note_shapes import BASE
 from api.trigger import Processing
 from domain import access
 from domain.access import Action, NoteAccess
-from domain.note_facts import Note, NoteVersion
+from domain.aggregates import NOTE_AGGREGATES
+from domain.note_facts import NoteVersion
 from domain.note_work import AskAgain
 from domain.refusals import NotDeidentifiedYet, NoteIsUnknown
 from domain.value import Caller, Kind, Role
@@ -67,7 +68,7 @@ class NoteProcessing(BaseModel):
 
 def _deidentified(services: Services, caller: Caller, kind: Kind, note_id: int) -> DeidentifiedNote:
     """Refuses before anything is opened: the record type and whose note it is stand in the clear."""
-    first = services.ledger.read_clear(caller.clinic_id, kind, note_id, 1)
+    first = services.ledger.read_clear(caller.clinic_id, NOTE_AGGREGATES[kind], note_id, 1)
     if caller.role is not Role.ML:
         saving.find(services, caller, kind, note_id)
     if not isinstance(first, NoteVersion):
@@ -75,8 +76,8 @@ def _deidentified(services: Services, caller: Caller, kind: Kind, note_id: int) 
     whose = NoteAccess(kind, first.record_type, first.therapist_user_id, is_callers_client=True)
     if refused := access.refusal(caller, Action.READ_DEIDENTIFIED, whose):
         raise refused
-    note: Note = services.ledger.state(caller.clinic_id, kind, note_id)
-    if note.is_deleted:
+    note = services.ledger.state(caller.clinic_id, NOTE_AGGREGATES[kind], note_id)
+    if note is None or note.is_deleted:
         raise NoteIsUnknown
     found = note.deidentified
     # What an amendment took out of the text must not be read here still.
@@ -97,7 +98,8 @@ def _deidentified(services: Services, caller: Caller, kind: Kind, note_id: int) 
 
 def _processing(services: Services, caller: Caller, kind: Kind, note_id: int) -> NoteProcessing:
     _must_be_there(services, caller, kind, note_id)
-    note: Note = services.ledger.state(caller.clinic_id, kind, note_id)
+    note = services.ledger.state(caller.clinic_id, NOTE_AGGREGATES[kind], note_id)
+    assert note is not None, "it was just found"
     return NoteProcessing(
         id=note_id,
         version=note.saved_version,
@@ -113,14 +115,14 @@ def _must_be_there(services: Services, caller: Caller, kind: Kind, note_id: int)
     """An administrator reads no note, but learns whether the work on one went wrong."""
     if caller.role is not Role.ADMINISTRATOR:
         saving.find(services, caller, kind, note_id)
-    elif services.ledger.read_clear(caller.clinic_id, kind, note_id, 1) is None:
+    elif services.ledger.read_clear(caller.clinic_id, NOTE_AGGREGATES[kind], note_id, 1) is None:
         raise NoteIsUnknown
 
 
 def _ask_again(services: Services, caller: Caller, kind: Kind, note_id: int) -> Processing:
     _must_be_there(services, caller, kind, note_id)
-    command = AskAgain(by=saving.by(caller), at=services.clock(), note_id=note_id)
-    services.ledger.record(caller.clinic_id, kind, note_id, command)
+    command = AskAgain(by=saving.by(caller), at=services.clock())
+    services.ledger.record(caller.clinic_id, NOTE_AGGREGATES[kind], note_id, command)
     return Processing()
 
 

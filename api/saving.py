@@ -10,8 +10,9 @@ from fastapi import Request, Response
 from api.given import checked_text, etag, link_next, read_cursor
 from api.services import Services
 from domain.access import reads_notes
+from domain.aggregates import NOTE_AGGREGATES
 from domain.note import AmendEntry, DeleteNote, WithdrawEntry
-from domain.note_facts import File
+from domain.note_facts import File, Note
 from domain.refusals import EntryIsUnknown, NoteIsUnknown, NotPermitted, SubjectIsFixed
 from domain.value import By, Caller, Kind
 from ledger.ledger import Recorded
@@ -51,13 +52,13 @@ def find_entry(services: Services, caller: Caller, kind: Kind, position: int) ->
     return entry
 
 
-def after(services: Services, caller: Caller, kind: Kind, recorded: Recorded) -> CurrentNote:
+def after(services: Services, caller: Caller, kind: Kind, recorded: Recorded[Note]) -> CurrentNote:
     """The note as the save left it, also for the ML service, which reads no notes."""
     state = recorded.state
     if recorded.position is None and reads_notes(caller.role):
         return find(services, caller, kind, recorded.number)
     position = recorded.position or services.ledger.position(
-        caller.clinic_id, kind, recorded.number, state.saved_version
+        caller.clinic_id, NOTE_AGGREGATES[kind], recorded.number, state.saved_version
     )
     starts_at, ends_at = _session_times(services, caller, state.saved.therapist_session_id)
     return CurrentNote(
@@ -123,11 +124,10 @@ def delete(
     command = DeleteNote(
         by=by(caller),
         at=services.clock(),
-        note_id=note_id,
         if_version=if_version,
         reason=_checked_reason(services, reason),
     )
-    services.ledger.record(caller.clinic_id, kind, note_id, command)
+    services.ledger.record(caller.clinic_id, NOTE_AGGREGATES[kind], note_id, command)
     return Response(status_code=204, headers={"Note-Id": str(note_id)})
 
 
@@ -146,12 +146,11 @@ def amend(
     command = AmendEntry(
         by=by(caller),
         at=services.clock(),
-        note_id=entry.note_id,
         version=entry.version,
         text=text,
         reason=_checked_reason(services, reason),
     )
-    services.ledger.record(caller.clinic_id, kind, entry.note_id, command)
+    services.ledger.record(caller.clinic_id, NOTE_AGGREGATES[kind], entry.note_id, command)
     return find_entry(services, caller, kind, position)
 
 
@@ -170,11 +169,10 @@ def withdraw(
     command = WithdrawEntry(
         by=by(caller),
         at=services.clock(),
-        note_id=entry.note_id,
         version=entry.version,
         reason=_checked_reason(services, reason),
     )
-    services.ledger.record(caller.clinic_id, kind, entry.note_id, command)
+    services.ledger.record(caller.clinic_id, NOTE_AGGREGATES[kind], entry.note_id, command)
     return Response(status_code=204)
 
 

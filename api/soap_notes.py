@@ -22,6 +22,7 @@ from api.problems import CHANGE, LOOK_UP, READ
 from api.services import Services, TheServices
 from api.therapist_note_shapes import BASE, Because
 from domain.note import CreateNote, Draft, SaveNote
+from domain.soap_note import SOAP_NOTE
 from domain.value import Caller, Kind, Role
 from projections.notes import CurrentNote
 
@@ -162,7 +163,6 @@ def _save(
     command = SaveNote(
         by=saving.by(caller),
         at=services.clock(),
-        note_id=note_id,
         draft=draft,
         if_version=if_version,
         client_user_id=said.client_user_id,
@@ -170,7 +170,7 @@ def _save(
         therapist_client_id=said.therapist_client_id,
         record_type=said.therapist_notes_notetypeid,
     )
-    recorded = services.ledger.record(caller.clinic_id, _SOAP, note_id, command)
+    recorded = services.ledger.record(caller.clinic_id, SOAP_NOTE, note_id, command)
     return saving.after(services, caller, _SOAP, recorded)
 
 
@@ -239,12 +239,10 @@ def _create(
     whose = _whose(body)
     services.references.check(caller, therapist_session_id=body.therapist_session_id, **whose)
     note_id = services.ledger.ids.next(_SOAP)
-    command = CreateNote(
-        by=saving.by(caller), at=services.clock(), note_id=note_id, draft=draft, **whose
-    )
+    command = CreateNote(by=saving.by(caller), at=services.clock(), draft=draft, **whose)
     whole = body.model_dump_json().encode() if key else b""
     claimed = claim(services, caller, key, f"{BASE}/soap/recordtype/", whole)
-    recorded = services.ledger.record(caller.clinic_id, _SOAP, note_id, command, claim=claimed)
+    recorded = services.ledger.record(caller.clinic_id, SOAP_NOTE, note_id, command, claim=claimed)
     return saving.after(services, caller, _SOAP, recorded)
 
 
@@ -268,12 +266,11 @@ def _save_again(
     command = SaveNote(
         by=saving.by(caller),
         at=services.clock(),
-        note_id=note_id,
         draft=draft,
         if_version=if_version,
         **whose,
     )
-    recorded = services.ledger.record(caller.clinic_id, _SOAP, note_id, command)
+    recorded = services.ledger.record(caller.clinic_id, SOAP_NOTE, note_id, command)
     return saving.after(services, caller, _SOAP, recorded)
 
 

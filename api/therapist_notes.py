@@ -25,7 +25,7 @@ from api.lean import LOOK_UPS_AT_ONCE, SAVES_AT_ONCE, json_body, lean, save_head
 from api.problems import CHANGE, LOOK_UP, READ
 from api.services import Services, TheServices
 from api.therapist_note_shapes import BASE, Because
-from domain.note import CreateNote, Draft, SaveNote
+from domain.note import NOTE, CreateNote, Draft, SaveNote
 from domain.refusals import AttachmentIsUnknown
 from domain.value import Caller, Kind
 from projections.notes import CurrentNote
@@ -164,7 +164,6 @@ def _save(
     command = SaveNote(
         by=saving.by(caller),
         at=services.clock(),
-        note_id=note_id,
         draft=draft,
         if_version=if_version,
         client_user_id=said.client_user_id,
@@ -172,7 +171,7 @@ def _save(
         therapist_client_id=said.therapist_client_id,
         record_type=said.therapistnotes_notetype_id,
     )
-    recorded = services.ledger.record(caller.clinic_id, Kind.NOTE, note_id, command)
+    recorded = services.ledger.record(caller.clinic_id, NOTE, note_id, command)
     return saving.after(services, caller, Kind.NOTE, recorded)
 
 
@@ -255,17 +254,15 @@ def _save_form(
     )
     who: dict[str, Any] = {"by": saving.by(caller), "at": services.clock()}
     if metadata.id is not None:
-        save = SaveNote(**who, note_id=metadata.id, draft=draft, if_version=if_version, **whose)
-        recorded = services.ledger.record(
-            caller.clinic_id, Kind.NOTE, metadata.id, save, attachments
-        )
+        save = SaveNote(**who, draft=draft, if_version=if_version, **whose)
+        recorded = services.ledger.record(caller.clinic_id, NOTE, metadata.id, save, attachments)
     else:
         note_id = services.ledger.ids.next(Kind.NOTE)
-        create = CreateNote(**who, note_id=note_id, draft=draft, **whose)
+        create = CreateNote(**who, draft=draft, **whose)
         whole = _whole(form) if key else b""
         claimed = claim(services, caller, key, f"{BASE}/recordtype/", whole)
         recorded = services.ledger.record(
-            caller.clinic_id, Kind.NOTE, note_id, create, attachments, claimed
+            caller.clinic_id, NOTE, note_id, create, attachments, claimed
         )
     return saving.after(services, caller, Kind.NOTE, recorded)
 

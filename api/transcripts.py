@@ -15,8 +15,8 @@ from api.services import Services, TheServices
 from api.therapist_note_shapes import Given
 from domain.access import DirectoryAction
 from domain.refusals import TranscriptIsUnknown
-from domain.session import PutTranscript, Session
-from domain.value import Caller, Kind
+from domain.session import SESSION, PutTranscript, Session
+from domain.value import Caller
 
 router = APIRouter(prefix="/directory/sessions", tags=["directory"])
 _PATH: Final = "/{id}/transcript"
@@ -37,9 +37,9 @@ class TranscriptOut(BaseModel):
     stored_at: datetime
 
 
-def _found(session: Session) -> TranscriptOut:
-    stored = session.transcript
-    if stored is None or stored.words is None or session.transcript_version is None:
+def _found(session: Session | None) -> TranscriptOut:
+    stored = session.transcript if session else None
+    if not session or not stored or not stored.words or not session.transcript_version:
         raise TranscriptIsUnknown
     return TranscriptOut(
         session_id=stored.session_id,
@@ -62,7 +62,7 @@ def retrieve_transcript(
     permit(caller, DirectoryAction.READ_PEOPLE)
     saving.must_read(caller)
     _must_be_there(services, caller, session_id)
-    return _found(services.ledger.state(caller.clinic_id, Kind.SESSION, session_id))
+    return _found(services.ledger.state(caller.clinic_id, SESSION, session_id))
 
 
 @router.put(
@@ -81,9 +81,7 @@ def put_transcript(
     permit(caller, DirectoryAction.MANAGE_SESSIONS)
     text = checked_text(services, body.text, "text")
     _must_be_there(services, caller, session_id)
-    command = PutTranscript(
-        by=saving.by(caller), at=services.clock(), session_id=session_id, text=text
-    )
-    recorded = services.ledger.record(caller.clinic_id, Kind.SESSION, session_id, command)
+    command = PutTranscript(by=saving.by(caller), at=services.clock(), text=text)
+    recorded = services.ledger.record(caller.clinic_id, SESSION, session_id, command)
     response.status_code = 201 if recorded.position else 200
     return _found(recorded.state)

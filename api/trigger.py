@@ -15,13 +15,8 @@ from api.problems import BadRequest, documented
 from api.services import Services, TheServices
 from api.therapist_note_shapes import BASE, Given
 from domain.access import reads_notes
-from domain.generation import (
-    CancelGeneration,
-    Generation,
-    GenerationState,
-    RequestAgain,
-    RequestGeneration,
-)
+from domain.generation import GENERATION, CancelGeneration, RequestAgain, RequestGeneration
+from domain.generation_facts import Generation, GenerationState
 from domain.refusals import (
     GenerationIsUnderWay,
     GenerationIsUnknown,
@@ -144,7 +139,6 @@ def trigger_generation(
         command = RequestGeneration(
             by=saving.by(caller),
             at=services.clock(),
-            generation_id=generation_id,
             client_user_id=body.client_user_id,
             therapist_user_id=body.therapist_user_id,
             therapist_client_id=body.therapist_client_id,
@@ -153,7 +147,7 @@ def trigger_generation(
             soap_note_id=services.ledger.ids.next(Kind.SOAP_NOTE),
             client_name=name,
         )
-        services.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
+        services.ledger.record(caller.clinic_id, GENERATION, generation_id, command)
     response.headers["Location"] = f"{PATH}{generation_id}/"
     return Processing()
 
@@ -166,7 +160,7 @@ def retrieve_generation(
     row = _find(services, caller, generation_id)
     made_by = None
     if reads_notes(caller.role):
-        made_by = _made_by(services.ledger.state(caller.clinic_id, Kind.GENERATION, generation_id))
+        made_by = _made_by(services.ledger.state(caller.clinic_id, GENERATION, generation_id))
     return GenerationDetail(**_out(row), made_by=made_by)
 
 
@@ -182,7 +176,7 @@ def generate_again(
             at=services.clock(),
             soap_note_id=services.ledger.ids.next(Kind.SOAP_NOTE),
         )
-        services.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
+        services.ledger.record(caller.clinic_id, GENERATION, generation_id, command)
     response.headers["Location"] = f"{PATH}{generation_id}/"
     return Processing()
 
@@ -192,7 +186,7 @@ def cancel_generation(services: TheServices, caller: TheCaller, generation_id: T
     """Cancel a draft that is not made yet."""
     _find(services, caller, generation_id)
     command = CancelGeneration(by=saving.by(caller), at=services.clock())
-    services.ledger.record(caller.clinic_id, Kind.GENERATION, generation_id, command)
+    services.ledger.record(caller.clinic_id, GENERATION, generation_id, command)
     return Response(status_code=204)
 
 
@@ -265,8 +259,8 @@ def _out(row: GenerationRow) -> dict[str, Any]:
     }
 
 
-def _made_by(generation: Generation) -> MadeBy | None:
-    drafted = generation.drafted
+def _made_by(generation: Generation | None) -> MadeBy | None:
+    drafted = generation.drafted if generation else None
     if drafted is None:
         return None
     sentences = drafted.words.sentences if drafted.words else ()

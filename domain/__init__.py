@@ -1,1 +1,1 @@
-"""What can happen to a note and what may be asked."""
+"""What can happen to notes, sessions and people, and who may ask for it: pure functions on values."""

@@ -1,11 +1,11 @@
 """Who may do what: one pure function for notes, one for the directory.
 
 The views' queries filter by the same rules, and row-level security repeats them in the
-database; tests hold the three against each other.
+database; tests compare the three with each other.
 """
 
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from domain.refusals import (
     NoteIsUnknown,
@@ -14,7 +14,7 @@ from domain.refusals import (
     PsychotherapyNotesAreTheAuthors,
     Refused,
 )
-from domain.value import PSYCHOTHERAPY, By, Caller, Kind, Role
+from domain.value import PSYCHOTHERAPY, THE_WORKER, By, Caller, Command, Kind, Role
 
 
 class Action(Enum):
@@ -26,10 +26,17 @@ class Action(Enum):
     DELETE = auto()
     CHANGE_HISTORY = auto()
     ASK_AGAIN = auto()
+    RECORD_WORK = auto()
+
+
+class CommandOnNote(Command):
+    """A command on a note or SOAP note; each class says what right it needs."""
+
+    action: ClassVar[Action]
 
 
 class NoteAccess(NamedTuple):
-    """What decides about a note: its kind and type, whose it is, and (for reading) whose client."""
+    """What decides about a note: its kind and type, its therapist, and (for reading) its client."""
 
     kind: Kind
     record_type: int
@@ -38,30 +45,45 @@ class NoteAccess(NamedTuple):
 
 
 def refusal(who: By | Caller, action: Action, note: NoteAccess) -> type[Refused] | None:
-    """Why `who` may not do it, or None where they may."""
+    """Why `who` may not do it, or None where they may. What no case below permits is refused."""
     match who.role, action:
         case Role.THERAPIST, Action.READ | Action.READ_DEIDENTIFIED:
-            return _therapist_reading(who.user_id, note)
-        case Role.THERAPIST, _:
+            return _refusal_of_therapist_reading(who.user_id, note)
+        case (
+            Role.THERAPIST,
+            Action.SAVE | Action.DELETE | Action.CHANGE_HISTORY | Action.ASK_AGAIN,
+        ):
             return None if note.therapist_user_id == who.user_id else NotTheAuthor
-        case Role.AUDITOR | Role.ML, Action.READ_DEIDENTIFIED:
-            return PsychotherapyNotesAreTheAuthors if note.record_type == PSYCHOTHERAPY else None
-        case Role.AUDITOR, Action.READ:
-            return PsychotherapyNotesAreTheAuthors if note.record_type == PSYCHOTHERAPY else None
+        case Role.AUDITOR, Action.READ | Action.READ_DEIDENTIFIED:
+            return _refusal_of_psychotherapy(note)
+        case Role.ML, Action.READ_DEIDENTIFIED:
+            return _refusal_of_psychotherapy(note)
         case Role.ML, Action.SAVE if note.kind is Kind.SOAP_NOTE:
-            return PsychotherapyNotesAreTheAuthors if note.record_type == PSYCHOTHERAPY else None
+            return _refusal_of_psychotherapy(note)
+        case Role.ML, Action.RECORD_WORK if who.user_id == THE_WORKER.user_id:
+            return None
         case Role.ADMINISTRATOR, Action.ASK_AGAIN:
             return None
-        case _:
-            return NotPermitted
+    return NotPermitted
 
 
-def _therapist_reading(user_id: int, note: NoteAccess) -> type[Refused] | None:
+def check(command: CommandOnNote, note: NoteAccess) -> None:
+    """Raises the refusal of a command whose sender may not do this with the note."""
+    refused = refusal(command.by, command.action, note)
+    if refused:
+        raise refused
+
+
+def _refusal_of_therapist_reading(user_id: int, note: NoteAccess) -> type[Refused] | None:
     if note.therapist_user_id == user_id:
         return None
     if note.record_type == PSYCHOTHERAPY or not note.is_callers_client:
         return NoteIsUnknown
     return None
+
+
+def _refusal_of_psychotherapy(note: NoteAccess) -> type[Refused] | None:
+    return PsychotherapyNotesAreTheAuthors if note.record_type == PSYCHOTHERAPY else None
 
 
 class DirectoryAction(Enum):
@@ -83,15 +105,15 @@ _DIRECTORY: dict[Role, frozenset[DirectoryAction]] = {
 
 
 def may_use_directory(role: Role, action: DirectoryAction) -> bool:
-    """Whether the role may; whose clients a therapist finds there is the views' question."""
+    """Whether the role may. Which people a therapist finds there, the views decide."""
     return action in _DIRECTORY[role]
 
 
 def reads_metrics(role: Role) -> bool:
-    """Whether what the service counts about itself is open to the role."""
+    """Whether the role may read the service's metrics."""
     return role is Role.ADMINISTRATOR
 
 
 def reads_notes(role: Role) -> bool:
-    """Whether any note could be open to the role: the others are told so instead of shown nothing."""
+    """Whether the role could read any note; the others are refused instead of shown an empty list."""
     return role in {Role.THERAPIST, Role.AUDITOR}

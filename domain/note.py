@@ -1,14 +1,15 @@
 """A therapist's note, from its first draft through its approvals to its soft deletion.
 
-The facts stand in `note_facts.py`; here is what may be asked of a note, and the one function
-that answers. A SOAP note lives by the same rules (`soap_note.py` adds its own).
+The facts are in `note_facts.py`; here are the commands, and the function that decides them. The same
+rules hold for a SOAP note (`soap_note.py` adds its own).
 """
 
 from datetime import datetime
-from typing import Literal, assert_never
+from typing import ClassVar, Final, Literal, assert_never
 
 from domain import access, note_work
-from domain.access import Action, NoteAccess
+from domain.access import Action, CommandOnNote, NoteAccess
+from domain.aggregate import Aggregate
 from domain.note_facts import (
     AmendedWords,
     AnyNoteFact,
@@ -21,7 +22,7 @@ from domain.note_facts import (
     NoteSoftDeleted,
     NoteVersion,
     NoteWords,
-    naming,
+    evolve,
 )
 from domain.note_work import AskAgain, WorkersCommand
 from domain.refusals import (
@@ -35,20 +36,20 @@ from domain.refusals import (
     SubjectIsFixed,
     VersionIsStale,
 )
-from domain.value import By, Command, Id, Kind, Reason, Role, Value
+from domain.value import By, Id, Kind, Reason, Role, Value
 
 # --- commands
 
 
 class NewFile(Value):
-    """A file that came with a save, and the digest under which its sealed bytes will be stored."""
+    """A file that came with a save, and the digest that its sealed bytes will be stored under."""
 
     file: File
     digest: str
 
 
 class Draft(Value):
-    """What a save brings. A session or files that are not mentioned stay with the note."""
+    """The content of a save. A session or files that it does not name stay with the note."""
 
     text: str
     ml_text: str | None = None
@@ -62,10 +63,11 @@ class Draft(Value):
     signer_name: str | None = None
 
 
-class CreateNote(Command):
+class CreateNote(CommandOnNote):
     """The first save."""
 
-    note_id: Id
+    action: ClassVar[Action] = Action.SAVE
+    begins: ClassVar[bool] = True
     client_user_id: Id
     therapist_user_id: Id
     therapist_client_id: Id
@@ -73,10 +75,10 @@ class CreateNote(Command):
     draft: Draft
 
 
-class SaveNote(Command):
-    """A further save. The ids, where they are said, must be those that the note has."""
+class SaveNote(CommandOnNote):
+    """A further save. An id that is given must be the one that the note has."""
 
-    note_id: Id
+    action: ClassVar[Action] = Action.SAVE
     draft: Draft
     if_version: int | None = None
     client_user_id: int | None = None
@@ -85,27 +87,27 @@ class SaveNote(Command):
     record_type: int | None = None
 
 
-class DeleteNote(Command):
+class DeleteNote(CommandOnNote):
     """The soft deletion."""
 
-    note_id: Id
+    action: ClassVar[Action] = Action.DELETE
     if_version: int | None = None
     reason: str | None = None
 
 
-class AmendEntry(Command):
+class AmendEntry(CommandOnNote):
     """The entry of `version` shall read differently."""
 
-    note_id: Id
+    action: ClassVar[Action] = Action.CHANGE_HISTORY
     version: int
     text: str
     reason: str | None = None
 
 
-class WithdrawEntry(Command):
+class WithdrawEntry(CommandOnNote):
     """The entry of `version` shall no longer be shown."""
 
-    note_id: Id
+    action: ClassVar[Action] = Action.CHANGE_HISTORY
     version: int
     reason: str | None = None
 
@@ -115,24 +117,26 @@ NoteCommand = (
 )
 
 
-def decide(note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE) -> list[AnyNoteFact]:
-    """The facts that the command makes of the note, none where it was asked before."""
+def decide(
+    number: int, note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE
+) -> list[AnyNoteFact]:
+    """The facts that the command makes, none where it was carried out before."""
     if isinstance(command, CreateNote):
-        return _create(note, command, kind)
+        return _create(number, note, command, kind)
     if note is None:
         raise NoteIsUnknown
     if isinstance(command, WorkersCommand):
         return [*note_work.decide(note, command, kind)]
     if note.is_deleted:
         raise NoteIsDeleted
-    _check_access(command, note.saved, kind)
+    access.check(command, _access(note.saved, kind))
     match command:
         case SaveNote():
-            return _save(note, command)
+            return _save(number, note, command)
         case DeleteNote():
             _check_version(note, command.if_version)
             words = Reason(reason=command.reason) if command.reason else None
-            return [NoteSoftDeleted(words=words, **naming(note, command))]
+            return [NoteSoftDeleted(words=words, **note.common_fields(command.by, command.at))]
         case AmendEntry():
             return _amend(note, command)
         case WithdrawEntry():
@@ -143,23 +147,8 @@ def decide(note: Note | None, command: NoteCommand, kind: Kind = Kind.NOTE) -> l
             assert_never(command)
 
 
-def _check_access(command: NoteCommand, note: "NoteVersion | CreateNote", kind: Kind) -> None:
-    match command:
-        case CreateNote() | SaveNote():
-            action = Action.SAVE
-        case DeleteNote():
-            action = Action.DELETE
-        case AskAgain():
-            action = Action.ASK_AGAIN
-        case _:
-            action = Action.CHANGE_HISTORY
-    refused = access.refusal(
-        command.by, action, NoteAccess(kind, note.record_type, note.therapist_user_id)
-    )
-    if refused:
-        raise refused
-    if isinstance(command, CreateNote | SaveNote):
-        _check_draft(command.by, command.draft)
+def _access(note: NoteVersion | CreateNote, kind: Kind) -> NoteAccess:
+    return NoteAccess(kind, note.record_type, note.therapist_user_id)
 
 
 def _check_draft(by: By, draft: Draft) -> None:
@@ -174,41 +163,45 @@ def _check_version(note: Note, if_version: int | None) -> None:
         raise VersionIsStale("If-Match")
 
 
-def _create(note: Note | None, command: CreateNote, kind: Kind) -> list[AnyNoteFact]:
-    _check_access(command, command, kind)
+def _create(number: int, note: Note | None, command: CreateNote, kind: Kind) -> list[AnyNoteFact]:
+    access.check(command, _access(command, kind))
+    _check_draft(command.by, command.draft)
     if note is not None:
-        # Ids come from a sequence; one that was set back (a restored backup) must not lose a note.
+        # Ids come from a database sequence. One that was set back by a restored backup gives the id of
+        # a note that exists, and that note must not be overwritten.
         raise SomebodyWasFaster
-    return [_version(None, command, command.draft)]
+    return [_version(number, None, command, command.draft)]
 
 
-def _save(note: Note, command: SaveNote) -> list[AnyNoteFact]:
+def _save(number: int, note: Note, command: SaveNote) -> list[AnyNoteFact]:
+    _check_draft(command.by, command.draft)
     for field in ("client_user_id", "therapist_user_id", "therapist_client_id", "record_type"):
-        said = getattr(command, field)
-        if said is not None and said != getattr(note.saved, field):
+        given = getattr(command, field)
+        if given is not None and given != getattr(note.saved, field):
             raise SubjectIsFixed(field)
-    fact = _version(note, command, command.draft)
-    # The same save sent again, by whoever lost the answer to the first, makes no second fact,
-    # even where its If-Match has become stale by its own first arrival. Where an amendment or a
-    # withdrawal has changed what readers see of the first, it is a save that brings the words back.
-    is_as_saved = note.saved_version not in note.amended.keys() | note.withdrawn
-    if is_as_saved and _said(fact, command.draft) == _said(note.saved, command.draft):
+    fact = _version(number, note, command, command.draft)
+    # A caller who got no answer sends the same save again. It makes no second fact, even though its
+    # If-Match is stale by then: the first one raised the version. But where the newest save was amended
+    # or withdrawn since, readers no longer see its text, and the same text again is a new save.
+    is_shown_as_saved = note.saved_version not in note.amended.keys() | note.withdrawn
+    is_same = _content(fact, command.draft) == _content(note.saved, command.draft)
+    if is_shown_as_saved and is_same:
         return []
     _check_version(note, command.if_version)
     return [fact]
 
 
-def _said(save: NoteVersion, draft: Draft) -> tuple[object, ...]:
-    """What makes two saves the same: all but who, when, and a date that nobody asked for."""
+def _content(save: NoteVersion, draft: Draft) -> tuple[object, ...]:
+    """What makes two saves the same: all but who, when, and a date that the draft does not give."""
     words = save.words and save.words.model_copy(update={"signer_name": None})
     dated = save.dated if draft.dated else None
     return type(save), words, save.therapist_session_id, save.sender_role, save.is_override, dated
 
 
 def _version(
-    note: Note | None, command: CreateNote | SaveNote, draft: Draft
+    number: int, note: Note | None, command: CreateNote | SaveNote, draft: Draft
 ) -> NoteDrafted | NoteApproved:
-    """The save as a fact, on top of the note's newest version where there is one."""
+    """The save as a fact; what the draft does not give is taken from the note's newest version."""
     base = note.saved if note else None
     files, attachments = _files(base, draft.new_files)
     fact = NoteApproved if draft.is_approved else NoteDrafted
@@ -217,7 +210,7 @@ def _version(
     return fact(
         by=command.by,
         at=command.at,
-        note_id=command.note_id,
+        note_id=number,
         client_user_id=of.client_user_id,
         record_type=of.record_type,
         therapist_user_id=of.therapist_user_id,
@@ -241,9 +234,10 @@ def _version(
 def _files(
     base: NoteVersion | None, new_files: tuple[NewFile, ...]
 ) -> tuple[tuple[File, ...], tuple[str, ...]]:
-    """The note's files and those that are new to it: a file sent again is not kept twice.
+    """The note's files and the new ones, with their digests. A file that is sent again is not added.
 
-    What was kept unread, and can be read now, takes the former's place, under the former's digest.
+    Where the kept file has no text and the one sent again has, the new text is kept, with the digest of
+    the bytes that are stored already.
     """
     former = zip(base.words.files, base.attachments, strict=True) if base and base.words else ()
     kept = {_same(file): (file, digest) for file, digest in former}
@@ -255,12 +249,12 @@ def _files(
 
 
 def _same(file: File) -> tuple[str, int, str]:
-    """What makes two files the same, whatever was read of them."""
+    """What makes two files the same, whatever text was read of them."""
     return file.name, file.size, file.sha256
 
 
 def _entry(note: Note, version: int) -> type[NoteVersion]:
-    """The save behind a history entry that is still shown and that nobody has approved."""
+    """The class of the save behind a history entry. Refuses one that is not shown, or is approved."""
     if version not in note.entries or version in note.withdrawn:
         raise EntryIsUnknown
     if note.entries[version] is NoteApproved:
@@ -273,12 +267,16 @@ def _amend(note: Note, command: AmendEntry) -> list[AnyNoteFact]:
     words = AmendedWords(text=command.text, reason=command.reason)
     if note.amended.get(command.version) == words:
         return []
-    named = naming(note, command)
-    return [HistoryEntryAmended(amended_version=command.version, words=words, **named)]
+    about = note.common_fields(command.by, command.at)
+    return [HistoryEntryAmended(amended_version=command.version, words=words, **about)]
 
 
 def _withdraw(note: Note, command: WithdrawEntry) -> list[AnyNoteFact]:
     _entry(note, command.version)
     words = Reason(reason=command.reason) if command.reason else None
-    named = naming(note, command)
-    return [HistoryEntryWithdrawn(withdrawn_version=command.version, words=words, **named)]
+    about = note.common_fields(command.by, command.at)
+    return [HistoryEntryWithdrawn(withdrawn_version=command.version, words=words, **about)]
+
+
+NoteAggregate = Aggregate[Note, NoteCommand, AnyNoteFact]
+NOTE: Final[NoteAggregate] = Aggregate(Kind.NOTE, 1, AnyNoteFact, decide, evolve)

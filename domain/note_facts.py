@@ -13,18 +13,8 @@ from typing import Any, ClassVar, Literal, assert_never
 
 from pydantic import AwareDatetime
 
-from domain.value import (
-    PSYCHOTHERAPY,
-    Command,
-    Fact,
-    Id,
-    KeyScope,
-    Reason,
-    Role,
-    Subject,
-    Value,
-    Words,
-)
+from domain.change import ChangeDetails, ChangeType
+from domain.value import PSYCHOTHERAPY, By, Fact, Id, KeyScope, Reason, Role, Subject, Value, Words
 from domain.work import JobName, NoteJob, WhyFailed
 
 # --- facts
@@ -33,8 +23,8 @@ from domain.work import JobName, NoteJob, WhyFailed
 class File(Value):
     """An attached file; its bytes are stored sealed, under the digest that the fact names.
 
-    The media type is the one that its content shows. `text` is what was read of it, `warnings` what a
-    reader of that text should know, `unread` why there is none.
+    `media_type` is found from the content. `text` is the text that was read from it, `warnings` are what
+    a reader of that text should know, `unread` is why there is no text.
     """
 
     name: str
@@ -58,20 +48,20 @@ class NoteWords(Words):
 
 
 def whole_text(words: NoteWords) -> str:
-    """The note's text, and after it each file's: what a worker reads."""
+    """The note's text and after it the text of each file: what background jobs read."""
     texts = (words.text, *(file.text for file in words.files if file.text))
     return "\n\n".join(texts)
 
 
 class AmendedWords(Words):
-    """What an amended history entry says instead, and why."""
+    """The new text of an amended history entry, and the reason for it."""
 
     text: str
     reason: str | None = None
 
 
 class NoteFact(Fact):
-    """What every fact of a note names: the note, its client and its record type."""
+    """What every fact of a note holds: the note, its client and its record type."""
 
     note_id: Id
     client_user_id: Id
@@ -99,11 +89,16 @@ class NoteVersion(NoteFact):
     attachments: tuple[str, ...] = ()
     words: NoteWords | None = None
 
+    def change_details(self, version: int) -> ChangeDetails:
+        """The version that the save made."""
+        return ChangeDetails(version=version)
+
 
 class NoteDrafted(NoteVersion):
     """A version was saved that nobody has approved."""
 
     fact_type: ClassVar[str] = "note-drafted/2"
+    change: ClassVar[ChangeType | None] = ChangeType.DRAFTED
 
 
 class Meaning(StrEnum):
@@ -116,13 +111,15 @@ class NoteApproved(NoteVersion):
     """A version was saved and approved; `at` is the time of signing."""
 
     fact_type: ClassVar[str] = "note-approved/2"
+    change: ClassVar[ChangeType | None] = ChangeType.APPROVED
     meaning: Meaning = Meaning.APPROVAL
 
 
 class NoteSoftDeleted(NoteFact):
-    """The note left the current views; the ledger keeps it."""
+    """The note is no longer among the current notes; the ledger keeps it."""
 
     fact_type: ClassVar[str] = "note-soft-deleted/1"
+    change: ClassVar[ChangeType | None] = ChangeType.DELETED
     words: Reason | None = None
 
 
@@ -130,20 +127,30 @@ class HistoryEntryAmended(NoteFact):
     """The entry of `amended_version` reads differently from now on; the ledger keeps both."""
 
     fact_type: ClassVar[str] = "history-entry-amended/1"
+    change: ClassVar[ChangeType | None] = ChangeType.ENTRY_AMENDED
     amended_version: int
     words: AmendedWords | None = None
+
+    def change_details(self, version: int) -> ChangeDetails:
+        """The version that reads differently."""
+        return ChangeDetails(version=self.amended_version)
 
 
 class HistoryEntryWithdrawn(NoteFact):
     """The entry of `withdrawn_version` is no longer shown; the ledger keeps it."""
 
     fact_type: ClassVar[str] = "history-entry-withdrawn/1"
+    change: ClassVar[ChangeType | None] = ChangeType.ENTRY_WITHDRAWN
     withdrawn_version: int
     words: Reason | None = None
 
+    def change_details(self, version: int) -> ChangeDetails:
+        """The version that is no longer shown."""
+        return ChangeDetails(version=self.withdrawn_version)
+
 
 class DeidentifiedWords(Words):
-    """A version's text without identifiers; `placeholders` tells what stood in each one's place."""
+    """A version's text without identifiers; `placeholders` has the words behind each placeholder."""
 
     text: str
     placeholders: tuple[tuple[str, str], ...] = ()
@@ -154,27 +161,42 @@ class NoteDeidentified(NoteFact):
     """The text of `of_version`, its files' included, was de-identified by patterns and models."""
 
     fact_type: ClassVar[str] = "note-deidentified/1"
+    change: ClassVar[ChangeType | None] = ChangeType.DEIDENTIFIED
     of_version: int
     tool: str
     models: tuple[str, ...]
     words: DeidentifiedWords | None = None
+
+    def change_details(self, version: int) -> ChangeDetails:
+        """The version that was read."""
+        return ChangeDetails(version=self.of_version)
 
 
 class NoteProcessingFailed(NoteFact):
     """A job on `of_version` was given up."""
 
     fact_type: ClassVar[str] = "note-processing-failed/1"
+    change: ClassVar[ChangeType | None] = ChangeType.FAILED
     of_version: int
     job: NoteJob
     why: WhyFailed
+
+    def change_details(self, version: int) -> ChangeDetails:
+        """The job, the version that it read, and why it failed."""
+        return ChangeDetails(version=self.of_version, job=self.job, why=self.why)
 
 
 class NoteProcessingAskedAgain(NoteFact):
     """A job on `of_version` that was given up shall be done after all."""
 
     fact_type: ClassVar[str] = "note-processing-asked-again/1"
+    change: ClassVar[ChangeType | None] = ChangeType.ASKED_AGAIN
     of_version: int
     job: NoteJob
+
+    def change_details(self, version: int) -> ChangeDetails:
+        """The job, and the version that it is to read."""
+        return ChangeDetails(version=self.of_version, job=self.job)
 
 
 AnyNoteFact = (
@@ -192,7 +214,7 @@ AnyNoteFact = (
 
 
 class Note(Value):
-    """A note as its facts tell it. `version` counts them; `saved` is the newest save.
+    """A note as its facts make it. `version` counts them; `saved` is the newest save.
 
     `failed` holds the jobs that were given up, by job and version; `deidentified` the newest text
     without identifiers, which may be that of an older version.
@@ -211,15 +233,25 @@ class Note(Value):
 
     @property
     def saved_version(self) -> int:
-        """The version of the newest save: what a reader of the note has before them."""
+        """The version of the newest save: the one that a reader of the note sees."""
         return max(self.entries)
 
     @property
     def words_as_read(self) -> NoteWords | None:
-        """The newest save's words, with the text that its amendment put in the place of the first."""
+        """The newest save's words; where it was amended, with the amended text."""
         amended = self.amended.get(self.saved_version)
         words = self.saved.words
         return words.model_copy(update={"text": amended.text}) if words and amended else words
+
+    def common_fields(self, by: By, at: datetime) -> dict[str, Any]:
+        """What every fact of the note holds: who, when, and which note."""
+        return {
+            "by": by,
+            "at": at,
+            "note_id": self.saved.note_id,
+            "client_user_id": self.saved.client_user_id,
+            "record_type": self.saved.record_type,
+        }
 
     @property
     def is_approved(self) -> bool:
@@ -266,14 +298,3 @@ def _without(
     failed: Mapping[tuple[NoteJob, int], WhyFailed], job: NoteJob, version: int
 ) -> dict[tuple[NoteJob, int], WhyFailed]:
     return {key: why for key, why in failed.items() if key != (job, version)}
-
-
-def naming(note: Note, command: Command) -> dict[str, Any]:
-    """What every fact of a note names: who, when, and which note."""
-    return {
-        "by": command.by,
-        "at": command.at,
-        "note_id": note.saved.note_id,
-        "client_user_id": note.saved.client_user_id,
-        "record_type": note.saved.record_type,
-    }

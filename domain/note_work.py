@@ -1,13 +1,16 @@
-"""What the background work says of a note: its results, its failures, and that it shall be tried again.
+"""Background work on a note: its results, its failures, and requests to try it again.
 
-The worker's word counts for the newest save that started work: what was read in an older one is
-out of date, and the newer one has started work of its own. A draft on top of an approved SOAP
-note starts none, so the work on the approval goes on. Event status is set for each save.
+A job works on one version of the note. Its result is recorded only while that version is the newest
+of those whose save started work; a newer such save has started a job of its own. Some saves start no
+work: a draft that follows an approved SOAP note does not, so the job on the approval still counts.
+The job that sets a session's event status is an exception: it is done for each save that starts work.
 """
 
 from collections.abc import Mapping
-from typing import assert_never
+from typing import ClassVar, assert_never
 
+from domain import access
+from domain.access import Action, CommandOnNote, NoteAccess
 from domain.note_facts import (
     DeidentifiedWords,
     Note,
@@ -16,19 +19,18 @@ from domain.note_facts import (
     NoteProcessingAskedAgain,
     NoteProcessingFailed,
     NoteVersion,
-    naming,
 )
-from domain.refusals import NothingHasFailed, NotPermitted, PsychotherapyNotesStartNothing
-from domain.value import THE_WORKER, Command, Id, Kind
+from domain.refusals import NothingHasFailed, PsychotherapyNotesStartNothing
+from domain.value import Kind
 from domain.work import JobName, NoteJob, WhyFailed, starts_work
 
 # --- commands
 
 
-class RecordDeidentified(Command):
+class RecordDeidentified(CommandOnNote):
     """The version's text was de-identified."""
 
-    note_id: Id
+    action: ClassVar[Action] = Action.RECORD_WORK
     of_version: int
     tool: str
     models: tuple[str, ...]
@@ -37,19 +39,19 @@ class RecordDeidentified(Command):
     counts: Mapping[str, int]
 
 
-class GiveUp(Command):
-    """A job on the version is not tried any more."""
+class GiveUp(CommandOnNote):
+    """A job on the version has failed and is not tried any more."""
 
-    note_id: Id
+    action: ClassVar[Action] = Action.RECORD_WORK
     of_version: int
     job: NoteJob
     why: WhyFailed
 
 
-class AskAgain(Command):
-    """Whatever was given up, and is not out of date, shall be tried again."""
+class AskAgain(CommandOnNote):
+    """The jobs that were given up, and whose version still counts, shall be done again."""
 
-    note_id: Id
+    action: ClassVar[Action] = Action.ASK_AGAIN
 
 
 WorkersCommand = RecordDeidentified | GiveUp
@@ -71,11 +73,11 @@ def is_wanted(note: Note | None, kind: Kind, job: NoteJob, version: int) -> bool
 
 
 def _is_open(note: Note, kind: Kind, job: NoteJob, version: int) -> bool:
-    """Whether the job, given up or not, could still find something to do."""
+    """Whether the job, given up or not, still has something to do."""
     save, record_type = note.entries.get(version), note.saved.record_type
     if note.is_deleted or save is None or not save_starts_work(kind, save, record_type):
         return False
-    if job is JobName.SET_EVENT_STATUS:  # a newer save may be of another session
+    if job is JobName.SET_EVENT_STATUS:  # a newer save may belong to another session
         return True
     is_done = note.deidentified is not None and note.deidentified.of_version == version
     return version == _worked_version(note, kind) and not is_done
@@ -95,9 +97,8 @@ WorkersFact = NoteDeidentified | NoteProcessingFailed
 
 
 def decide(note: Note, command: WorkersCommand, kind: Kind) -> list[WorkersFact]:
-    """The facts that the worker makes of the note, none where it comes too late or a second time."""
-    if command.by != THE_WORKER:
-        raise NotPermitted
+    """The facts of the worker's command, none where it is too late or was carried out before."""
+    access.check(command, NoteAccess(kind, note.saved.record_type, note.saved.therapist_user_id))
     if not starts_work(note.saved.record_type):
         raise PsychotherapyNotesStartNothing
     match command:
@@ -106,14 +107,14 @@ def decide(note: Note, command: WorkersCommand, kind: Kind) -> list[WorkersFact]
         case GiveUp(job=job, of_version=of_version, why=why):
             if not is_wanted(note, kind, job, of_version):
                 return []
-            named = naming(note, command)
-            return [NoteProcessingFailed(job=job, why=why, of_version=of_version, **named)]
+            about = note.common_fields(command.by, command.at)
+            return [NoteProcessingFailed(job=job, why=why, of_version=of_version, **about)]
         case _:
             assert_never(command)
 
 
 def _record(note: Note, command: RecordDeidentified, kind: Kind) -> list[WorkersFact]:
-    # A job that was given up, and that another worker has done after all, is done.
+    # The job may have been given up meanwhile: if another worker has done it all the same, it is done.
     if not _is_open(note, kind, JobName.DEIDENTIFY, command.of_version):
         return []
     words = DeidentifiedWords(
@@ -125,19 +126,19 @@ def _record(note: Note, command: RecordDeidentified, kind: Kind) -> list[Workers
             tool=command.tool,
             models=command.models,
             words=words,
-            **naming(note, command),
+            **note.common_fields(command.by, command.at),
         )
     ]
 
 
 def ask_again(note: Note, command: AskAgain, kind: Kind) -> list[NoteProcessingAskedAgain]:
-    """The jobs that shall be tried again. Who may ask, and of what, `note.py` has checked."""
+    """One fact for each job to do again. `note.py` has checked that the caller may ask."""
     if not starts_work(note.saved.record_type):
         raise PsychotherapyNotesStartNothing
     failed = [key for key in note.failed if _is_open(note, kind, *key)]
     if not failed:
         raise NothingHasFailed
-    named = naming(note, command)
+    about = note.common_fields(command.by, command.at)
     return [
-        NoteProcessingAskedAgain(job=job, of_version=version, **named) for job, version in failed
+        NoteProcessingAskedAgain(job=job, of_version=version, **about) for job, version in failed
     ]

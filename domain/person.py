@@ -1,26 +1,28 @@
 """A person in the directory: registered once, in one role, and perhaps renamed.
 
 Therapists, clients, auditors, administrators and the ML service are all persons, so that every
-id in a fact leads to somebody. The name is sealed under the person's own key.
+user id in a fact belongs to a person. The name is sealed under the person's own key.
 """
 
-from typing import ClassVar, assert_never
+from typing import Any, ClassVar, Final, assert_never
 
 from domain.access import DirectoryAction, may_use_directory
+from domain.aggregate import Aggregate
+from domain.change import ChangeType
 from domain.refusals import NotPermitted, RoleIsFixed
-from domain.value import Command, Fact, Id, Role, Subject, Value, Words
+from domain.value import Command, Fact, Id, Kind, Role, Subject, Value, Words
 
 # --- facts
 
 
 class PersonWords(Words):
-    """What is said about a person: the name in full."""
+    """The person's name in full."""
 
     full_name: str
 
 
 class PersonFact(Fact):
-    """What every fact of a person names."""
+    """What every fact of a person holds."""
 
     user_id: Id
     words: PersonWords | None = None
@@ -31,16 +33,18 @@ class PersonFact(Fact):
 
 
 class PersonRegistered(PersonFact):
-    """The person is known from now on."""
+    """The person was entered in the directory."""
 
     fact_type: ClassVar[str] = "person-registered/1"
+    change: ClassVar[ChangeType | None] = None
     role: Role
 
 
 class PersonRenamed(PersonFact):
-    """The person goes by another name."""
+    """The person has another name."""
 
     fact_type: ClassVar[str] = "person-renamed/1"
+    change: ClassVar[ChangeType | None] = None
 
 
 AnyPersonFact = PersonRegistered | PersonRenamed
@@ -49,7 +53,7 @@ AnyPersonFact = PersonRegistered | PersonRenamed
 
 
 class Person(Value):
-    """A person as the facts tell it."""
+    """A person as their facts make them."""
 
     version: int
     role: Role
@@ -72,19 +76,18 @@ def evolve(person: Person | None, fact: AnyPersonFact) -> Person:
 
 
 class PutPerson(Command):
-    """The person shall be known so."""
+    """The person shall have this role and name."""
 
-    user_id: Id
     role: Role
     full_name: str
 
 
-def decide(person: Person | None, command: PutPerson) -> list[AnyPersonFact]:
-    """The facts that make the person known so, none where they are already."""
+def decide(number: int, person: Person | None, command: PutPerson) -> list[AnyPersonFact]:
+    """The facts that make it so, none where it is so already."""
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
         raise NotPermitted
     words = PersonWords(full_name=command.full_name)
-    about = command.model_dump(include={"by", "at", "user_id"})
+    about: dict[str, Any] = {"by": command.by, "at": command.at, "user_id": number}
     if person is None:
         return [PersonRegistered(**about, role=command.role, words=words)]
     if person.role is not command.role:
@@ -92,3 +95,8 @@ def decide(person: Person | None, command: PutPerson) -> list[AnyPersonFact]:
     if person.words == words:
         return []
     return [PersonRenamed(**about, words=words)]
+
+
+PERSON: Final[Aggregate[Person, PutPerson, AnyPersonFact]] = Aggregate(
+    Kind.PERSON, 4, AnyPersonFact, decide, evolve
+)

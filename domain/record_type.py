@@ -1,13 +1,15 @@
 """A record type: the operator's list of what kinds of notes there are.
 
-Type 1 is psychotherapy notes, for good; the others may be named anew, retired and taken up again.
+Type 1 is always psychotherapy notes; the others may be renamed, retired and brought back.
 """
 
-from typing import ClassVar, assert_never
+from typing import Any, ClassVar, Final, assert_never
 
 from domain.access import DirectoryAction, may_use_directory
+from domain.aggregate import Aggregate
+from domain.change import ChangeType
 from domain.refusals import NotPermitted
-from domain.value import Command, Fact, Id, Value
+from domain.value import Command, Fact, Id, Kind, Value
 
 # --- facts
 
@@ -16,6 +18,7 @@ class RecordTypeDefined(Fact):
     """Notes of this type may be written, under this name (no words about a person)."""
 
     fact_type: ClassVar[str] = "record-type-defined/1"
+    change: ClassVar[ChangeType | None] = None
     record_type: Id
     name: str
     description: str
@@ -25,6 +28,7 @@ class RecordTypeRetired(Fact):
     """No new notes of this type are written."""
 
     fact_type: ClassVar[str] = "record-type-retired/1"
+    change: ClassVar[ChangeType | None] = None
     record_type: Id
 
 
@@ -34,7 +38,7 @@ AnyRecordTypeFact = RecordTypeDefined | RecordTypeRetired
 
 
 class RecordType(Value):
-    """A record type as its facts tell it."""
+    """A record type as its facts make it."""
 
     version: int
     name: str
@@ -62,17 +66,18 @@ def evolve(record_type: RecordType | None, fact: AnyRecordTypeFact) -> RecordTyp
 class PutRecordType(Command):
     """The record type shall be so."""
 
-    record_type: Id
     name: str
     description: str
     is_active: bool = True
 
 
-def decide(record_type: RecordType | None, command: PutRecordType) -> list[AnyRecordTypeFact]:
-    """The facts that make the record type so, none where it is so already."""
+def decide(
+    number: int, record_type: RecordType | None, command: PutRecordType
+) -> list[AnyRecordTypeFact]:
+    """The facts that make it so, none where it is so already."""
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
         raise NotPermitted
-    about = command.model_dump(include={"by", "at", "record_type"})
+    about: dict[str, Any] = {"by": command.by, "at": command.at, "record_type": number}
     defined = RecordTypeDefined(**about, name=command.name, description=command.description)
     is_so = record_type is not None and (record_type.name, record_type.description) == (
         command.name,
@@ -85,3 +90,8 @@ def decide(record_type: RecordType | None, command: PutRecordType) -> list[AnyRe
     if not command.is_active and (is_active or facts):
         facts.append(RecordTypeRetired(**about))
     return facts
+
+
+RECORD_TYPE: Final[Aggregate[RecordType, PutRecordType, AnyRecordTypeFact]] = Aggregate(
+    Kind.RECORD_TYPE, 6, AnyRecordTypeFact, decide, evolve
+)

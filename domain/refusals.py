@@ -1,4 +1,4 @@
-"""Every way to say no. A refusal's docstring is the sentence that the user reads.
+"""All refusals. A refusal's docstring is the sentence that the user reads.
 
 The API's table of statuses (`api/problems.py`) names each of them; a test keeps it total.
 """
@@ -13,7 +13,7 @@ class Refused(Exception):
 
     @classmethod
     def sentence(cls) -> str:
-        """What the user reads; no word of theirs is in it."""
+        """The sentence that the user reads; it quotes nothing of the request."""
         return " ".join((cls.__doc__ or cls.__name__).split())
 
 

@@ -1,26 +1,28 @@
-"""A therapist–client relationship: it opens the client's notes to the therapist while it lasts.
+"""A therapist–client relationship: while it is active, the therapist may read the client's notes.
 
-It is made for one therapist and one client, may end, and may be taken up again.
+It is made for one therapist and one client, may end, and may begin again.
 """
 
-from typing import ClassVar, assert_never
+from typing import ClassVar, Final, assert_never
 
 from domain.access import DirectoryAction, may_use_directory
+from domain.aggregate import Aggregate
+from domain.change import ChangeType
 from domain.refusals import NotPermitted, RelationshipIsFixed
-from domain.value import Command, Fact, Id, Subject, Value
+from domain.value import Command, Fact, Id, Kind, Subject, Value
 
 # --- facts
 
 
 class RelationshipFact(Fact):
-    """What every fact of a relationship names."""
+    """What every fact of a relationship holds."""
 
     therapist_client_id: Id
     therapist_user_id: Id
     client_user_id: Id
 
     def subject(self) -> Subject:
-        """The client, about whom it says something."""
+        """The client."""
         return Subject(self.client_user_id)
 
 
@@ -28,12 +30,14 @@ class RelationshipBegan(RelationshipFact):
     """The therapist treats the client from now on."""
 
     fact_type: ClassVar[str] = "relationship-began/1"
+    change: ClassVar[ChangeType | None] = None
 
 
 class RelationshipEnded(RelationshipFact):
     """The therapist treats the client no longer."""
 
     fact_type: ClassVar[str] = "relationship-ended/1"
+    change: ClassVar[ChangeType | None] = None
 
 
 AnyRelationshipFact = RelationshipBegan | RelationshipEnded
@@ -42,7 +46,7 @@ AnyRelationshipFact = RelationshipBegan | RelationshipEnded
 
 
 class Relationship(Value):
-    """A relationship as its facts tell it."""
+    """A relationship as its facts make it."""
 
     version: int
     therapist_user_id: int
@@ -73,22 +77,21 @@ def evolve(relationship: Relationship | None, fact: AnyRelationshipFact) -> Rela
 class PutRelationship(Command):
     """The relationship shall be so."""
 
-    therapist_client_id: Id
     therapist_user_id: Id
     client_user_id: Id
     is_active: bool = True
 
 
 def decide(
-    relationship: Relationship | None, command: PutRelationship
+    number: int, relationship: Relationship | None, command: PutRelationship
 ) -> list[AnyRelationshipFact]:
-    """The facts that make the relationship so, none where it is so already."""
+    """The facts that make it so, none where it is so already."""
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_PEOPLE):
         raise NotPermitted
     for field in ("therapist_user_id", "client_user_id"):
         if relationship and getattr(relationship, field) != getattr(command, field):
             raise RelationshipIsFixed(field)
-    about = command.model_dump(exclude={"is_active"})
+    about = command.model_dump(exclude={"is_active"}) | {"therapist_client_id": number}
     facts: list[AnyRelationshipFact] = []
     if relationship is None:
         facts.append(RelationshipBegan(**about))
@@ -97,3 +100,8 @@ def decide(
     if not command.is_active and (relationship is None or relationship.is_active):
         facts.append(RelationshipEnded(**about))
     return facts
+
+
+RELATIONSHIP: Final[Aggregate[Relationship, PutRelationship, AnyRelationshipFact]] = Aggregate(
+    Kind.RELATIONSHIP, 5, AnyRelationshipFact, decide, evolve
+)

@@ -1,7 +1,7 @@
-"""A therapy session: scheduled, perhaps rescheduled, its event status set as the work on it goes on.
+"""A therapy session: scheduled, perhaps rescheduled; its event status follows the work on it.
 
-A session belongs for life to one client, therapist and relationship. The front ends and the
-background work set its status; saying again what holds already makes no fact.
+A session keeps its client, therapist and relationship for good. Front ends set its event status, and
+the background work advances it. A command that asks for what is so already makes no fact.
 """
 
 from enum import StrEnum
@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Final, Literal, assert_never
 from pydantic import AwareDatetime
 
 from domain.access import DirectoryAction, may_use_directory
+from domain.aggregate import Aggregate
+from domain.change import ChangeDetails, ChangeType
 from domain.refusals import (
     NotPermitted,
     NotTheAuthor,
@@ -21,7 +23,7 @@ from domain.value import THE_WORKER, Command, Fact, Id, Kind, Role, Subject, Val
 
 
 class EventStatus(StrEnum):
-    """Where the work on a session stands (contract: the names are the product's)."""
+    """How far the work on a session is (the names are the contract's)."""
 
     SCHEDULED = "Scheduled"
     CANCELLED = "Cancelled"
@@ -37,20 +39,20 @@ _RANK: Final = {
     EventStatus.SUMMARY_NOTES: 2,
     EventStatus.REVIEWED: 3,
 }
-"""The work on a session goes up, never down, unless somebody says so."""
+"""The background work only raises the rank of a session's status; a person may set any status."""
 
 
 # --- facts
 
 
 class SessionFact(Fact):
-    """What every fact of a session names."""
+    """What every fact of a session holds."""
 
     session_id: Id
     client_user_id: Id
 
     def subject(self) -> Subject:
-        """The client, whose session it is."""
+        """The client."""
         return Subject(self.client_user_id)
 
 
@@ -66,6 +68,7 @@ class SessionScheduled(SessionFact):
     """The session was agreed on."""
 
     fact_type: ClassVar[str] = "session-scheduled/2"
+    change: ClassVar[ChangeType | None] = None
     therapist_user_id: Id
     therapist_client_id: Id
     starts_at: AwareDatetime
@@ -77,35 +80,47 @@ class SessionRescheduled(SessionFact):
     """The session takes place at another time."""
 
     fact_type: ClassVar[str] = "session-rescheduled/1"
+    change: ClassVar[ChangeType | None] = None
     starts_at: AwareDatetime
     ends_at: AwareDatetime
 
 
 class SessionStatusSet(SessionFact):
-    """The work on the session went on."""
+    """Somebody set the event status."""
 
     fact_type: ClassVar[str] = "session-status-set/1"
+    change: ClassVar[ChangeType | None] = ChangeType.EVENT_STATUS
     event_status: EventStatus
+
+    def change_details(self, version: int) -> ChangeDetails:
+        """The new status."""
+        return ChangeDetails(event_status=self.event_status)
 
 
 class SessionStatusAdvanced(SessionFact):
-    """The work on the session went on because a version of a note was saved."""
+    """The background work raised the event status, because this version of a note was saved."""
 
     fact_type: ClassVar[str] = "session-status-advanced/1"
+    change: ClassVar[ChangeType | None] = ChangeType.EVENT_STATUS
     event_status: EventStatus
     note: NoteVersionRef
 
+    def change_details(self, version: int) -> ChangeDetails:
+        """The new status."""
+        return ChangeDetails(event_status=self.event_status)
+
 
 class TranscriptWords(Words):
-    """What was said in the session, as text."""
+    """The transcript as text."""
 
     text: str
 
 
 class TranscriptStored(SessionFact):
-    """The session has a transcript, or a new one in the place of the former."""
+    """The session has a transcript, which replaces an earlier one."""
 
     fact_type: ClassVar[str] = "transcript-stored/1"
+    change: ClassVar[ChangeType | None] = None
     words: TranscriptWords | None = None
 
 
@@ -121,10 +136,10 @@ AnySessionFact = (
 
 
 class Session(Value):
-    """A session as its facts tell it.
+    """A session as its facts make it.
 
-    `advanced_by` are the saves that moved the status on; `undone_at` is when somebody last set it
-    to one that no work has led to.
+    `advanced_by` are the note versions that have raised the status. `reset_at` is when somebody last set
+    a status of rank 0 (Scheduled or Cancelled).
     """
 
     version: int
@@ -133,7 +148,7 @@ class Session(Value):
     ends_at: AwareDatetime
     event_status: EventStatus
     advanced_by: frozenset[NoteVersionRef] = frozenset()
-    undone_at: AwareDatetime | None = None
+    reset_at: AwareDatetime | None = None
     transcript: TranscriptStored | None = None
     transcript_version: int | None = None
 
@@ -153,8 +168,8 @@ def evolve(session: Session | None, fact: AnySessionFact) -> Session:
         case SessionRescheduled(starts_at=starts_at, ends_at=ends_at):
             changed: dict[str, object] = {"starts_at": starts_at, "ends_at": ends_at}
         case SessionStatusSet(event_status=event_status):
-            undone_at = session.undone_at if _RANK[event_status] else fact.at
-            changed = {"event_status": event_status, "undone_at": undone_at}
+            reset_at = session.reset_at if _RANK[event_status] else fact.at
+            changed = {"event_status": event_status, "reset_at": reset_at}
         case SessionStatusAdvanced(event_status=event_status, note=note):
             advanced_by = session.advanced_by | {note}
             changed = {"event_status": event_status, "advanced_by": advanced_by}
@@ -171,7 +186,6 @@ def evolve(session: Session | None, fact: AnySessionFact) -> Session:
 class PutSession(Command):
     """The session shall be so; `event_status` None leaves it as it is."""
 
-    session_id: Id
     client_user_id: Id
     therapist_user_id: Id
     therapist_client_id: Id
@@ -181,29 +195,27 @@ class PutSession(Command):
 
 
 class AdvanceStatus(Command):
-    """The work on the session went on, by the note's version that was saved at `saved_at`."""
+    """This version of a note was saved at `saved_at`, so the status shall be at least `event_status`."""
 
-    session_id: Id
     event_status: EventStatus
     note: NoteVersionRef
     saved_at: AwareDatetime
 
 
 class PutTranscript(Command):
-    """This was said in the session."""
+    """The session shall have this transcript."""
 
-    session_id: Id
     text: str
 
 
 SessionCommand = PutSession | AdvanceStatus | PutTranscript
 
 
-def decide(session: Session | None, command: SessionCommand) -> list[AnySessionFact]:
+def decide(number: int, session: Session | None, command: SessionCommand) -> list[AnySessionFact]:
     """The facts that the command makes of the session, none where it is so already."""
     match command:
         case PutSession():
-            return _put(session, command)
+            return _put(number, session, command)
         case AdvanceStatus():
             return _advance(session, command)
         case PutTranscript():
@@ -217,14 +229,15 @@ def _advance(session: Session | None, command: AdvanceStatus) -> list[AnySession
         raise NotPermitted
     if session is None:
         raise SessionIsUnknown
-    # A save that came before somebody set the status back, or called the session off, is undone.
-    is_undone = session.undone_at is not None and session.undone_at > command.saved_at
-    is_ahead = _RANK[session.event_status] >= _RANK[command.event_status]
-    if is_ahead or is_undone or command.note in session.advanced_by:
+    # The job may come late, or twice. Somebody who set the status back to Scheduled, or cancelled the
+    # session, after the save knew of the save: their word counts, and the save changes nothing now.
+    is_reset_since = session.reset_at is not None and session.reset_at > command.saved_at
+    is_so_far_already = _RANK[session.event_status] >= _RANK[command.event_status]
+    if is_so_far_already or is_reset_since or command.note in session.advanced_by:
         return []
     return [
         SessionStatusAdvanced(
-            event_status=command.event_status, note=command.note, **_naming(session, command)
+            event_status=command.event_status, note=command.note, **_common_fields(session, command)
         )
     ]
 
@@ -239,10 +252,10 @@ def _put_transcript(session: Session | None, command: PutTranscript) -> list[Any
     words = TranscriptWords(text=command.text)
     if session.transcript and session.transcript.words == words:
         return []
-    return [TranscriptStored(words=words, **_naming(session, command))]
+    return [TranscriptStored(words=words, **_common_fields(session, command))]
 
 
-def _naming(session: Session, command: Command) -> dict[str, Any]:
+def _common_fields(session: Session, command: Command) -> dict[str, Any]:
     return {
         "by": command.by,
         "at": command.at,
@@ -251,7 +264,7 @@ def _naming(session: Session, command: Command) -> dict[str, Any]:
     }
 
 
-def _put(session: Session | None, command: PutSession) -> list[AnySessionFact]:
+def _put(number: int, session: Session | None, command: PutSession) -> list[AnySessionFact]:
     if not may_use_directory(command.by.role, DirectoryAction.MANAGE_SESSIONS):
         raise NotPermitted
     if command.by.role is Role.THERAPIST and command.therapist_user_id != command.by.user_id:
@@ -264,8 +277,8 @@ def _put(session: Session | None, command: PutSession) -> list[AnySessionFact]:
     if session is None:
         whole = command.model_dump(exclude={"event_status"})
         status = command.event_status or EventStatus.SCHEDULED
-        return [SessionScheduled(**whole, event_status=status)]
-    about = _naming(session, command)
+        return [SessionScheduled(session_id=number, **whole, event_status=status)]
+    about = _common_fields(session, command)
     facts: list[AnySessionFact] = []
     if (session.starts_at, session.ends_at) != (command.starts_at, command.ends_at):
         times = command.model_dump(include={"starts_at", "ends_at"})
@@ -273,3 +286,8 @@ def _put(session: Session | None, command: PutSession) -> list[AnySessionFact]:
     if command.event_status and command.event_status is not session.event_status:
         facts.append(SessionStatusSet(**about, event_status=command.event_status))
     return facts
+
+
+SESSION: Final[Aggregate[Session, SessionCommand, AnySessionFact]] = Aggregate(
+    Kind.SESSION, 3, AnySessionFact, decide, evolve
+)

@@ -1,14 +1,15 @@
-"""The words every aggregate is written in: facts, commands, identities and who acts."""
+"""What all aggregates are made of: values, facts, commands, kinds, and who acts."""
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, NamedTuple
-from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from domain.change import ChangeDetails, ChangeType
+
 PSYCHOTHERAPY: Final = 1
-"""Record type 1, psychotherapy notes (45 CFR 164.501): opened by its author alone, read by no worker."""
+"""Record type 1, psychotherapy notes (45 CFR 164.501): opened by their author only, and by no worker."""
 
 MAX_ID: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
@@ -17,7 +18,7 @@ Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
 class Value(BaseModel):
-    """Immutable; knows its fields and no others; an error about it quotes none of its words."""
+    """Immutable; has its fields and no others; a validation error quotes none of the input."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -52,7 +53,7 @@ THE_WORKER: Final = By(user_id=0, role=Role.ML)
 
 
 class Kind(StrEnum):
-    """The aggregates. The name stands in the tables; the number (below) in each aggregate's UUID."""
+    """The kinds of aggregates. The name is stored in the tables; `aggregates.py` declares the rest."""
 
     NOTE = "note"
     SOAP_NOTE = "soap-note"
@@ -63,38 +64,8 @@ class Kind(StrEnum):
     GENERATION = "generation"
 
 
-KIND_NUMBER: Final[dict[Kind, int]] = {
-    Kind.NOTE: 1,
-    Kind.SOAP_NOTE: 2,
-    Kind.SESSION: 3,
-    Kind.PERSON: 4,
-    Kind.RELATIONSHIP: 5,
-    Kind.RECORD_TYPE: 6,
-    Kind.GENERATION: 7,
-}
-"""Stored in every aggregate's UUID: a number once given is never given again."""
-
-_KIND_OF_NUMBER: Final = {number: kind for kind, number in KIND_NUMBER.items()}
-_VERSION_8: Final = 8 << 76
-_VARIANT: Final = 0b10 << 62
-_LOW_62_BITS: Final = (1 << 62) - 1
-
-
-def aggregate_id(kind: Kind, number: int) -> UUID:
-    """The UUIDv8 (RFC 9562, section 5.8) of an aggregate: its kind in the high bits, its id in the low.
-
-    Such ids grow with time within a kind, so that new rows land on the index's last page.
-    """
-    return UUID(int=KIND_NUMBER[kind] << 80 | _VERSION_8 | _VARIANT | number)
-
-
-def kind_and_number(aggregate: UUID) -> tuple[Kind, int]:
-    """The inverse of `aggregate_id`. Raises KeyError for a UUID that it did not make."""
-    return _KIND_OF_NUMBER[aggregate.int >> 80], aggregate.int & _LOW_62_BITS
-
-
 class Words(Value):
-    """What is said about a person: stored only sealed, and absent once the person was erased."""
+    """Words about a person: stored only sealed, and gone once the person was erased."""
 
 
 class KeyScope(StrEnum):
@@ -105,11 +76,11 @@ class KeyScope(StrEnum):
 
 
 THE_CLINIC: Final = 0
-"""Stands in the place of a person's id where a fact is about the clinic itself."""
+"""The person id of the subject where a fact is about the clinic itself."""
 
 
 class Subject(NamedTuple):
-    """Whose words a fact holds, and so whose key seals it."""
+    """The person whose words a fact holds, and so whose data key seals it."""
 
     person_id: int
     scope: KeyScope = KeyScope.GENERAL
@@ -118,29 +89,39 @@ class Subject(NamedTuple):
 class Fact(Value):
     """What happened: past tense, with who and when inside it.
 
-    `kind` is the stored name and shape version; a class may be renamed, `kind` may not.
     All fields are stored in the clear but `words`, which is stored sealed: `None` says that
     the fact has none, or that they were not opened, or that their key is gone.
     """
 
     fact_type: ClassVar[str]
+    """The stored name and shape version: a class may be renamed, its `fact_type` never."""
+    change: ClassVar[ChangeType | None]
+    """What the change stream says of such a fact; None where it says nothing."""
+
     by: By
     at: AwareDatetime
     words: Words | None = None
 
     def subject(self) -> Subject:
-        """Whose key seals the words."""
+        """The person whose key seals the words, and in which scope."""
         return Subject(THE_CLINIC)
+
+    def change_details(self, version: int) -> ChangeDetails:
+        """What the change stream says besides `change`; `version` is that which the fact made."""
+        return ChangeDetails()
 
 
 class Reason(Words):
-    """Why somebody did it, in their words."""
+    """The reason that somebody gave."""
 
     reason: str
 
 
 class Command(Value):
-    """What is asked, by whom and when: time and identity come from the edge."""
+    """What is asked, by whom and when. The aggregate's number is not in it: `decide` gets it beside it."""
+
+    begins: ClassVar[bool] = False
+    """Whether it makes a new aggregate under a new number, so that there are no facts to read."""
 
     by: By
     at: datetime

@@ -1,7 +1,7 @@
 """The work that facts start: its names, whether there is any, and why it may have failed for good.
 
-`handlers/policies.py` says which fact starts which job. What became of a job is a fact again:
-of the note, of the session, or of the generation that asked for it.
+`handlers/policies.py` says which fact starts which job. A job's result, or its failure, is again a fact:
+of the note, of the session, or of the generation that it is for.
 """
 
 from enum import StrEnum
@@ -11,7 +11,7 @@ from domain.value import PSYCHOTHERAPY
 
 
 class JobName(StrEnum):
-    """The jobs. The name stands in facts, in the queue and in the metrics."""
+    """The jobs. The name is stored in facts, and used in the queue and in the metrics."""
 
     DEIDENTIFY = "deidentify"
     SET_EVENT_STATUS = "set-event-status"
@@ -53,7 +53,7 @@ SENTENCES: Final[dict[WhyFailed, str]] = {
     WhyFailed.ANSWER_IS_NOT_SUPPORTED: "The draft said what its sources do not say.",
     WhyFailed.DRAFT_WAS_REFUSED: "The draft could not be saved as a SOAP note.",
 }
-"""What a user reads."""
+"""The sentences that a user reads."""
 
 
 def starts_work(record_type: int) -> bool:

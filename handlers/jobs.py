@@ -12,23 +12,22 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from domain import generation, note_work
-from domain.generation import (
+from domain.aggregates import NOTE_AGGREGATES
+from domain.generation import GENERATION, FailRun, FinishRun, RecordDraft, StartRun
+from domain.generation_facts import (
     Cite,
     DraftSource,
-    FailRun,
-    FinishRun,
     Generation,
     GenerationRequested,
-    RecordDraft,
     SourceKind,
-    StartRun,
     TracedSentence,
 )
-from domain.note import CreateNote, Draft
-from domain.note_facts import Note, NoteVersion, whole_text
+from domain.note import NOTE, CreateNote, Draft
+from domain.note_facts import NoteVersion, whole_text
 from domain.note_work import GiveUp, RecordDeidentified
 from domain.refusals import Refused, SomebodyWasFaster
-from domain.session import AdvanceStatus, EventStatus, NoteVersionRef
+from domain.session import SESSION, AdvanceStatus, EventStatus, NoteVersionRef
+from domain.soap_note import SOAP_NOTE
 from domain.value import THE_WORKER, Kind, Role
 from domain.work import JobName, NoteJob, WhyFailed, starts_work
 from handlers.deidentify import DeidentificationFailedError, Deidentifier, Names
@@ -93,7 +92,9 @@ class JobHandler(NamedTuple):
 
 def _clear_version(context: JobContext, job: Job) -> NoteVersion | None:
     """The version without its words, or None where no work may be done on it. Decrypts nothing."""
-    fact = context.ledger.read_clear(job.clinic_id, job.kind, job.number, job.version)
+    fact = context.ledger.read_clear(
+        job.clinic_id, NOTE_AGGREGATES[job.kind], job.number, job.version
+    )
     if not isinstance(fact, NoteVersion) or not starts_work(fact.record_type):
         return None
     return fact
@@ -102,19 +103,18 @@ def _clear_version(context: JobContext, job: Job) -> NoteVersion | None:
 def _is_note_wanted(context: JobContext, job: Job) -> bool:
     if _clear_version(context, job) is None:
         return False
-    note = context.ledger.state(job.clinic_id, job.kind, job.number)
+    note = context.ledger.state(job.clinic_id, NOTE_AGGREGATES[job.kind], job.number)
     return note_work.is_wanted(note, job.kind, _note_job(job), job.version)
 
 
 def _give_note_up(context: JobContext, job: Job, why: WhyFailed) -> None:
     command = GiveUp(
-        note_id=job.number,
         of_version=job.version,
         job=_note_job(job),
         why=why,
         **context.who_and_when(),
     )
-    context.ledger.record(job.clinic_id, job.kind, job.number, command)
+    context.ledger.record(job.clinic_id, NOTE_AGGREGATES[job.kind], job.number, command)
 
 
 def _note_job(job: Job) -> NoteJob:
@@ -124,7 +124,7 @@ def _note_job(job: Job) -> NoteJob:
 
 def _deidentify(context: JobContext, job: Job) -> None:
     """De-identify the version's text and the texts of its files."""
-    save = context.ledger.read(job.clinic_id, job.kind, job.number, job.version)
+    save = context.ledger.read(job.clinic_id, NOTE_AGGREGATES[job.kind], job.number, job.version)
     assert isinstance(save, NoteVersion), "`is_wanted` has found a save"
     if save.words is None:  # erased: there is nothing left to de-identify
         return
@@ -135,7 +135,6 @@ def _deidentify(context: JobContext, job: Job) -> None:
     except DeidentificationFailedError:
         raise PermanentFailure(WhyFailed.DEIDENTIFICATION_FAILED) from None
     command = RecordDeidentified(
-        note_id=job.number,
         of_version=job.version,
         tool=deidentifier.tool,
         models=deidentifier.models,
@@ -144,7 +143,7 @@ def _deidentify(context: JobContext, job: Job) -> None:
         counts={category.value: count for category, count in found.counts.items()},
         **context.who_and_when(),
     )
-    context.ledger.record(job.clinic_id, job.kind, job.number, command)
+    context.ledger.record(job.clinic_id, NOTE_AGGREGATES[job.kind], job.number, command)
 
 
 def _set_event_status(context: JobContext, job: Job) -> None:
@@ -156,20 +155,19 @@ def _set_event_status(context: JobContext, job: Job) -> None:
     assert job.kind in {Kind.NOTE, Kind.SOAP_NOTE}
     status = EventStatus.SUMMARY_NOTES if job.kind is Kind.NOTE else EventStatus.REVIEWED
     command = AdvanceStatus(
-        session_id=save.therapist_session_id,
         event_status=status,
         note=NoteVersionRef(kind=job.kind, note_id=job.number, version=job.version),
         saved_at=save.at,
         **context.who_and_when(),
     )
-    context.ledger.record(job.clinic_id, Kind.SESSION, save.therapist_session_id, command)
+    context.ledger.record(job.clinic_id, SESSION, save.therapist_session_id, command)
 
 
 # --- on a generation
 
 
 def _generation(context: JobContext, job: Job) -> Generation | None:
-    found: Generation | None = context.ledger.state(job.clinic_id, Kind.GENERATION, job.number)
+    found: Generation | None = context.ledger.state(job.clinic_id, GENERATION, job.number)
     return found
 
 
@@ -179,7 +177,7 @@ def _is_draft_wanted(context: JobContext, job: Job) -> bool:
 
 def _give_draft_up(context: JobContext, job: Job, why: WhyFailed) -> None:
     command = FailRun(run=job.version, why=why, **context.who_and_when())
-    context.ledger.record(job.clinic_id, Kind.GENERATION, job.number, command)
+    context.ledger.record(job.clinic_id, GENERATION, job.number, command)
 
 
 def _write_soap_note(context: JobContext, job: Job) -> None:
@@ -190,7 +188,7 @@ def _write_soap_note(context: JobContext, job: Job) -> None:
     """
 
     def record(command: Any) -> Generation:
-        recorded = context.ledger.record(job.clinic_id, Kind.GENERATION, job.number, command)
+        recorded = context.ledger.record(job.clinic_id, GENERATION, job.number, command)
         state: Generation = recorded.state
         return state
 
@@ -240,10 +238,11 @@ def _sources(context: JobContext, clinic_id: int, requested: GenerationRequested
     """The session's transcript, or without one the therapist's notes of the session."""
     session_id = requested.therapist_session_id
     if session_id is not None:
-        session = context.ledger.state(clinic_id, Kind.SESSION, session_id)
+        session = context.ledger.state(clinic_id, SESSION, session_id)
         if session and session.transcript and session.transcript.words:
             text = session.transcript.words.text
             version = session.transcript_version
+            assert version is not None, "a transcript has the version that stored it"
             return [Source(SourceKind.TRANSCRIPT, session_id, version, text)]
     note_ids = context.note_ids_to_draft_from(
         clinic_id, requested.client_user_id, requested.therapist_user_id, session_id
@@ -253,10 +252,11 @@ def _sources(context: JobContext, clinic_id: int, requested: GenerationRequested
 
 
 def _note_source(context: JobContext, clinic_id: int, note_id: int) -> Source | None:
-    first = context.ledger.read_clear(clinic_id, Kind.NOTE, note_id, 1)
+    first = context.ledger.read_clear(clinic_id, NOTE, note_id, 1)
     if not isinstance(first, NoteVersion) or not starts_work(first.record_type):
         return None
-    note: Note = context.ledger.state(clinic_id, Kind.NOTE, note_id)
+    note = context.ledger.state(clinic_id, NOTE, note_id)
+    assert note is not None, "its first fact was just read"
     words = note.words_as_read  # an amendment takes out what must not be read any more
     if note.is_deleted or words is None:
         return None
@@ -271,10 +271,9 @@ def _save_soap_note(context: JobContext, job: Job, state: Generation) -> None:
     requested, drafted = state.requested, state.drafted
     note_id = requested.soap_note_id
     assert drafted is not None, "the draft was kept"
-    if drafted.words is None or context.ledger.state(job.clinic_id, Kind.SOAP_NOTE, note_id):
+    if drafted.words is None or context.ledger.state(job.clinic_id, SOAP_NOTE, note_id):
         return
     create = CreateNote(
-        note_id=note_id,
         client_user_id=requested.client_user_id,
         therapist_user_id=requested.therapist_user_id,
         therapist_client_id=requested.therapist_client_id,
@@ -287,7 +286,7 @@ def _save_soap_note(context: JobContext, job: Job, state: Generation) -> None:
         **context.who_and_when(),
     )
     try:
-        context.ledger.record(job.clinic_id, Kind.SOAP_NOTE, note_id, create)
+        context.ledger.record(job.clinic_id, SOAP_NOTE, note_id, create)
     except SomebodyWasFaster:
         return
     except Refused:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from psycopg.rows import tuple_row
 
-from domain.value import aggregate_id, kind_and_number
+from domain.aggregates import aggregate_id, kind_and_number
 from domain.work import JobName, WhyFailed
 from handlers.policies import Job
 from ledger.database import Datastore

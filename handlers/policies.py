@@ -6,7 +6,8 @@ Contract: "Saving a therapist note", "Saving a SOAP note", "Triggering".
 from collections.abc import Iterator
 from typing import Final, NamedTuple, assert_never
 
-from domain.generation import (
+from domain.aggregates import kind_and_number
+from domain.generation_facts import (
     AnyGenerationFact,
     GenerationCancelled,
     GenerationDrafted,
@@ -31,7 +32,7 @@ from domain.person import AnyPersonFact
 from domain.record_type import AnyRecordTypeFact
 from domain.relationship import AnyRelationshipFact
 from domain.session import AnySessionFact
-from domain.value import Kind, kind_and_number
+from domain.value import Kind
 from domain.work import JobName
 from ledger.entry import Entry
 

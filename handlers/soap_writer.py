@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from domain.generation import SourceKind
+from domain.generation_facts import SourceKind
 
 
 class Section(StrEnum):

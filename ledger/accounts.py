@@ -1,9 +1,9 @@
 """Who may sign in: people with passwords, programs with tokens; log-ins throttled.
 
-Login names are sealed; they are found by a keyed digest. Passwords are hashed by argon2id
-(RFC 9106); tokens and session ids are 256 random bits, of which only the SHA-256 is stored.
-Whoever can read these tables can sign in as nobody; whoever can change them can let anybody in,
-and every note they then write still names the account's user.
+Login names are sealed; an account is found by a keyed digest of its name. Passwords are hashed by
+argon2id (RFC 9106). Tokens and session ids are 256 random bits, of which only the SHA-256 is stored.
+Somebody who can read these tables cannot sign in with what they read. Somebody who can change them
+can let anybody in; every note that is then written still names the account's user.
 """
 
 import hmac
@@ -30,7 +30,7 @@ WAIT_SECONDS_MAX: Final = 900
 PASSWORD_CHARS_MIN: Final = 10
 PASSWORD_CHARS_MAX: Final = 256
 HASHINGS_AT_ONCE: Final = 2
-"""Each argon2id hashing takes 64 MiB; more at once would let strangers exhaust the memory."""
+"""Each argon2id hashing takes 64 MiB: with more at once, strangers could exhaust the memory."""
 _DEFAULT_CLINIC: Final = 1
 
 
@@ -64,19 +64,21 @@ class Account(NamedTuple):
 
     @property
     def caller(self) -> Caller:
-        """Who a request signed in with this account comes from."""
+        """The caller of a request that is signed in with this account."""
         return Caller(self.clinic_id, self.user_id, Role(self.role))
 
 
 class Accounts:
-    """The accounts of all clinics. A login name is the clinic's own; `2/anna` is of clinic 2."""
+    """The accounts of all clinics. `2/anna` is the login name `anna` of clinic 2; `anna`, of clinic 1."""
 
     def __init__(self, datastore: Datastore, keys: Keys) -> None:
         self._datastore = datastore
         self._keys = keys
         self._hasher = PasswordHasher()
         self._hashing = threading.BoundedSemaphore(HASHINGS_AT_ONCE)
+        """Held for each check of a password."""
         self._nobodys_hash = self._hasher.hash(secrets.token_hex())
+        """Checked where the name is unknown, so that the answer takes as long as for a known one."""
 
     # --- the operator's side
 
@@ -126,7 +128,7 @@ class Accounts:
         return [(self._login(account), account) for account in rows]
 
     def next_user_id(self) -> int:
-        """An id for a person who was given none."""
+        """An unused id for a person."""
         with self._datastore.get_connection() as conn:
             row = conn.execute("SELECT nextval('ledger.user_id') AS id").fetchone()
         assert row is not None
@@ -137,8 +139,8 @@ class Accounts:
     def signed_in(self, login: str, password: str) -> Account | None:
         """The account that name and password (or token) belong to. Raises LoginIsThrottled.
 
-        An attempt is counted before it is judged, so that many at once do not slip through; one
-        that succeeds clears the count. An unknown name costs the same time as a known one.
+        An attempt is counted before the password is checked, so that many at the same moment cannot
+        pass the limit together; success clears the count. An unknown name takes as long as a known one.
         """
         clinic_id, name = _clinic_and_name(login)
         if not self._has_clinic(clinic_id):
@@ -159,7 +161,7 @@ class Accounts:
             )
         return account
 
-    # --- within
+    # --- private
 
     def _add(
         self,
@@ -273,5 +275,5 @@ def _nfkc(text: str) -> str:
 
 
 def digest_of(token: str) -> bytes:
-    """What is stored of a token."""
+    """The digest that is stored instead of the token."""
     return sha256(token.encode()).digest()

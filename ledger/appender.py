@@ -1,10 +1,10 @@
-"""Group commit: concurrent saves wait in a queue, one thread appends all that wait in ONE transaction.
+"""Group commit: concurrent saves wait in a queue; one thread appends all of them in one transaction.
 
-A save returns only after its transaction is durable. If we crash before COMMIT took effect,
-nothing of the batch is there and nobody was told otherwise; if after it, all of it is there, and
-whoever did not get the answer finds it by asking again. Where the answer to COMMIT was lost on
-the way, or a key is taken, the rows are read back: bytes that are ours (each carries a random
-nonce) say that the append is done, foreign ones that this save, and no other, lost a race.
+A save returns only when its transaction is durable. If we crash before COMMIT took effect, nothing
+of the batch is stored and no save of it has returned. If we crash after it, the whole batch is
+stored; a caller who got no answer asks again, and finds the work done. Where the answer to COMMIT
+is lost, or a row's key is taken, the rows are read back. Sealed bytes that equal ours prove that our
+append took effect, for each carries a random nonce. Other bytes prove that this one save lost a race.
 """
 
 import logging
@@ -36,13 +36,13 @@ BATCH_WAIT_SECONDS: Final = 0.002
 ATTEMPTS_MAX: Final = 8
 RETRY_SECONDS: Final = 0.25
 GIVE_UP_SECONDS: Final = 15.0
-"""How long a save waits for a database that does not answer, at the least."""
+"""The shortest time after which a save is given up because the database does not answer."""
 
 ViewWriter = Callable[[Cursor[Any], Sequence[Entry]], None]
 
 
 class LostRace(Exception):
-    """Another save took this version of the aggregate first; nothing of this one was stored."""
+    """Another save has stored this version of the aggregate; nothing of this one was stored."""
 
 
 class IdempotencyClaimTaken(Exception):
@@ -59,24 +59,28 @@ class _Waiting(NamedTuple):
 
 
 class Appender:
-    """One thread that appends. Several processes may each have one: the head row orders them."""
+    """One thread that appends. Several processes may each have one: the clinic's head row orders them."""
 
     def __init__(self, datastore: Datastore, view_writers: Sequence[ViewWriter]) -> None:
         self._datastore = datastore
         self._view_writers = view_writers
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        """Saves in the order in which they came; None, which is always the last, ends the thread."""
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
-        self._door = threading.Lock()
+        self._stop_lock = threading.Lock()
+        """Held to read `_is_stopping` and put a save, or to set it and put None: no save follows None."""
         self._is_stopping = False
+        """Owned by `_stop_lock`."""
         self._last_batch_size = 1
+        """Used by the thread only."""
 
     def start(self) -> None:
-        """Take up work."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Append what waits, then end."""
-        with self._door:
+        """Append all saves that wait, end the thread, and return when it has ended."""
+        with self._stop_lock:
             self._is_stopping = True
             self._queue.put(None)
         self._thread.join()
@@ -88,7 +92,7 @@ class Appender:
         where the database cannot be reached.
         """
         waiting = _Waiting(addition, Future())
-        with self._door:  # what comes after the None that ends the thread would wait for ever
+        with self._stop_lock:  # a save that is put after None would wait for ever
             if self._is_stopping:
                 raise AppenderIsStoppedError(AppenderIsStoppedError.__doc__)
             self._queue.put(waiting)
@@ -100,12 +104,15 @@ class Appender:
             try:
                 self._append_all(batch)
             except Exception as error:
-                # Whatever broke, those who wait are told; the thread lives on for the next batch.
+                # Every save of the batch gets an answer, and the thread goes on with the next batch.
                 log.exception("a batch of %d saves failed", len(batch))
                 _refuse(batch, error)
 
     def _batch_with(self, first: _Waiting) -> list[_Waiting]:
-        """All that wait now; and where saves come in a crowd, those who are just about to."""
+        """All saves that wait now. After a large batch, wait a moment for as many as it had.
+
+        Those callers have just got their answers, and often save again at once.
+        """
         batch = [first]
         deadline = time.monotonic() + BATCH_WAIT_SECONDS
         while len(batch) < BATCH_MAX:
@@ -115,7 +122,7 @@ class Appender:
             except queue.Empty:
                 break
             if waiting is None:
-                self._queue.put(None)
+                self._queue.put(None)  # `_run` ends by it when this batch is done
                 break
             batch.append(waiting)
         self._last_batch_size = len(batch)
@@ -147,7 +154,7 @@ class Appender:
                 return
 
     def _append_each(self, pending: Sequence[_Waiting], error: Exception) -> None:
-        """One of the batch cannot be stored: it is refused, and no other with it."""
+        """A save of the batch cannot be stored: append each by itself, so that only that one fails."""
         if len(pending) == 1:
             _refuse(pending, error)
             return
@@ -160,19 +167,20 @@ class Appender:
             firsts = write_additions(
                 cursor, [waiting.addition for waiting in pending], self._view_writers
             )
+        # Durable. If we crash here, the callers get no answer, ask again, and find it stored.
         for waiting, first in zip(pending, firsts, strict=True):
             waiting.answer.set_result(first)
 
     def _sort_out(self, pending: Sequence[_Waiting]) -> list[_Waiting]:
-        """Answer those whose fate is known; the others are still to be appended."""
+        """Answer the saves that are stored or have lost; return those that are still to be appended."""
         still_pending = []
         with self._datastore.as_ledger() as conn:
             cursor = conn.cursor(row_factory=tuple_row, binary=True)
             for waiting in pending:
-                if waiting.answer.done():  # by a look that was interrupted before its end
+                if waiting.answer.done():  # by an earlier call, which the database then interrupted
                     continue
                 found = _first_entry(cursor, waiting.addition)
-                if found and found[1] == waiting.addition.entries[0].state:
+                if found and found[1] == waiting.addition.entries[0].sealed:
                     waiting.answer.set_result(found[0])
                 elif _claim_is_taken(cursor, waiting.addition):
                     waiting.answer.set_exception(IdempotencyClaimTaken())
@@ -186,9 +194,9 @@ class Appender:
 def write_additions(
     cursor: Cursor[Any], additions: Sequence[Addition], view_writers: Iterable[ViewWriter]
 ) -> list[int]:
-    """Everything that the additions bring, inside the caller's transaction; their first positions.
+    """Write the additions inside the caller's transaction; return the first position of each.
 
-    Clinics are taken in the order of their ids, so that two processes never wait for each other.
+    Clinics are locked in the order of their ids, so that two processes cannot deadlock.
     """
     in_order = sorted(enumerate(additions), key=lambda numbered: numbered[1].clinic_id)
     firsts = [0] * len(additions)
@@ -211,7 +219,7 @@ def write_additions(
             [aggregate_id for _, aggregate_id, _ in new],
             [entry.version for _, _, entry in new],
             [entry.fact.fact_type for _, _, entry in new],
-            [entry.state for _, _, entry in new],
+            [entry.sealed for _, _, entry in new],
         )
     _insert_claims(cursor, [addition for addition in additions if addition.claim])
     _insert_attachments(cursor, [addition for addition in additions if addition.attachments])
@@ -246,7 +254,7 @@ def _insert_attachments(cursor: Cursor[Any], additions: Sequence[Addition]) -> N
 
 
 def _without_rivals(batch: Sequence[_Waiting]) -> list[_Waiting]:
-    """Of several saves on the same version or claim, the first; the others lost the race."""
+    """Of several saves of the same version or claim, the first; the others are answered with LostRace."""
     seen: set[object] = set()
     winners = []
     for waiting in batch:

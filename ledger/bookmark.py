@@ -1,9 +1,9 @@
-"""Follow the ledgers of all clinics: take entries in batches, then move the bookmark.
+"""Follow the ledgers of all clinics: handle entries in batches, then move the bookmark.
 
-A crash between the two makes the follower take the batch again; so whatever it does with an entry
-must bear being done twice. One process leads at a time, under a lock that it loses with its
-connection; the others stand by. An entry that cannot be taken is set aside where an operator sees
-it (`ledger.set_aside`), and the follower goes on: it neither stands still nor skips in silence.
+If we crash between the two, the batch is handled again: so handling an entry twice must do no harm.
+One process leads at a time, under a lock that belongs to its connection; the others stand by. An
+entry that cannot be handled is set aside where an operator sees it (`ledger.set_aside`), and the
+follower goes on: it neither stops there nor skips the entry without a trace.
 """
 
 import logging
@@ -30,19 +30,19 @@ Take = Callable[[Sequence[Entry]], None]
 
 
 class TryLater(Exception):
-    """What the follower needs to take these entries is not there now."""
+    """What the follower needs to handle these entries is not available now."""
 
 
 class _Row(NamedTuple):
     position: int
     aggregate_id: UUID
     version: int
-    kind: str
-    state: bytes
+    fact_type: str
+    sealed: bytes
 
 
 class Follower:
-    """Hands the clear part of every entry, in the order of its clinic, to `take`."""
+    """Gives every entry, without its words, to `take`; those of a clinic in their order."""
 
     def __init__(self, datastore: Datastore, name: str, take: Take) -> None:
         self._datastore = datastore
@@ -50,7 +50,7 @@ class Follower:
         self._take = take
 
     def follow(self, stop: threading.Event) -> None:
-        """Until `stop` is set: lead, or stand by."""
+        """Lead, or stand by, until `stop` is set."""
         while not stop.is_set():
             try:
                 with try_lock(self._datastore, "follower", self._name) as conn:
@@ -69,7 +69,7 @@ class Follower:
                 stop.wait(POLL_SECONDS)
 
     def retake(self, conn: Connection[Any]) -> None:
-        """Try again what was set aside: a newer program may know what this one's predecessor did not."""
+        """Handle again what was set aside: this program may be newer than the one that could not."""
         rows = (
             conn.cursor(row_factory=tuple_row, binary=True)
             .execute(
@@ -91,7 +91,7 @@ class Follower:
                 )
 
     def take_news(self, conn: Connection[Any]) -> bool:
-        """One batch of each clinic that has news; whether there was any."""
+        """Handle one batch of each clinic that has new entries; whether there were any."""
         news = (
             conn.cursor(row_factory=tuple_row)
             .execute(
@@ -111,7 +111,8 @@ class Follower:
         rows = (
             conn.cursor(row_factory=class_row(_Row), binary=True)
             .execute(
-                "SELECT position, aggregate_id, version, kind, state FROM ledger.entries"
+                "SELECT position, aggregate_id, version, kind AS fact_type, state AS sealed"
+                " FROM ledger.entries"
                 " WHERE clinic_id = %s AND position > %s ORDER BY position LIMIT %s",
                 (clinic_id, after, BATCH),
             )
@@ -124,6 +125,7 @@ class Follower:
             raise
         except Exception:
             self._take_each(conn, entries)
+        # If we crash here, the next leader handles this batch again.
         conn.execute(
             "INSERT INTO ledger.bookmarks AS b (clinic_id, follower, position)"
             " VALUES (%(clinic_id)s, %(follower)s, %(position)s)"
@@ -134,14 +136,14 @@ class Follower:
 
     def _read(self, conn: Connection[Any], clinic_id: int, row: _Row) -> Entry | None:
         try:
-            fact = read_clear(row.kind, row.state)
+            fact = read_clear(row.fact_type, row.sealed)
         except Exception as error:  # whatever is wrong with the bytes, the next entry is not it
             self._set_aside(conn, clinic_id, row.position, error)
             return None
         return Entry(clinic_id, row.position, row.aggregate_id, row.version, fact)
 
     def _take_each(self, conn: Connection[Any], entries: Sequence[Entry]) -> bool:
-        """Those that cannot be taken are set aside, and no other with them; whether there were none."""
+        """Handle each entry by itself, and set aside those that fail; whether none failed."""
         all_taken = True
         for entry in entries:
             try:
@@ -156,7 +158,7 @@ class Follower:
     def _set_aside(
         self, conn: Connection[Any], clinic_id: int, position: int, error: Exception
     ) -> None:
-        """The name of the error only: its text may hold words."""
+        """Only the error's class name is stored: its text may quote words."""
         name = type(error).__name__
         log.error("%s set entry %d of clinic %d aside: %s", self._name, position, clinic_id, name)
         conn.execute(

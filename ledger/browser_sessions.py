@@ -1,6 +1,6 @@
 """Browser sessions on the server: an opaque cookie, of which only the SHA-256 is stored.
 
-They end by idling, by age, by logging out, and with their account.
+They end when they are idle too long, at a maximum age, at log-out, and when the account is disabled.
 """
 
 import secrets
@@ -14,11 +14,11 @@ from ledger.accounts import Account, digest_of
 from ledger.database import Datastore
 
 TOUCH_SECONDS: Final = 60
-"""How often use is noted, at the most."""
+"""The use of a session is written down at most this often."""
 
 
 class SessionTimes(NamedTuple):
-    """How long a browser session lasts without use, and at all."""
+    """How long a browser session may be idle, and how long it lasts at most."""
 
     idle: timedelta
     absolute: timedelta
@@ -44,7 +44,7 @@ class BrowserSessions:
         return f"{account.clinic_id}.{token}"
 
     def caller(self, cookie: str, at: datetime) -> Caller | None:
-        """Whose session it is, None where it has ended. Use keeps it from idling out."""
+        """The session's caller, None where it has ended. This counts as use of the session."""
         found = self._find(cookie, at)
         if found is None:
             return None
@@ -59,7 +59,7 @@ class BrowserSessions:
         return caller
 
     def listener(self, cookie: str, at: datetime) -> Caller | None:
-        """The same, but nobody uses a session by listening: it idles out all the same."""
+        """The same for an event stream; listening does not count as use of the session."""
         found = self._find(cookie, at)
         return found[0] if found else None
 
@@ -82,7 +82,7 @@ class BrowserSessions:
         return (Caller(row[0], row[1], Role(row[2])), row[3]) if row else None
 
     def end(self, cookie: str) -> None:
-        """The cookie opens nothing any more."""
+        """End the session."""
         if _is_cookie(cookie):
             with self._datastore.get_connection() as conn:
                 conn.execute(
@@ -91,7 +91,7 @@ class BrowserSessions:
                 )
 
     def forget_expired(self, at: datetime, claims_kept: timedelta) -> None:
-        """Throw away ended sessions, old failures and old Idempotency-Keys."""
+        """Delete ended sessions, old failures and old Idempotency-Keys."""
         with self._datastore.get_connection() as conn:
             conn.execute(
                 "DELETE FROM ledger.login_sessions WHERE used_at <= %s OR began_at <= %s",

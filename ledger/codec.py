@@ -1,8 +1,8 @@
 """Facts to sealed bytes and back: stored names, shape versions, upcasting.
 
-A stored name resolves through `FACTS`, a closed registry: no module is imported because a row
-names it. Clear fields and words are JSON; the words are sealed (`sealing.py`), bound to clinic,
-aggregate, version and kind.
+A stored name is looked up in `FACT_TYPES`, the facts of the listed aggregates: no module is imported
+because a row names it. Clear fields and words are JSON; the words are sealed (`sealing.py`), bound to
+clinic, aggregate, version and stored name.
 """
 
 from collections.abc import Callable
@@ -15,34 +15,7 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic_core import from_json, to_json
 
-from domain.generation import (
-    GenerationCancelled,
-    GenerationDrafted,
-    GenerationFailed,
-    GenerationFinished,
-    GenerationRequested,
-    GenerationStarted,
-)
-from domain.note_facts import (
-    HistoryEntryAmended,
-    HistoryEntryWithdrawn,
-    NoteApproved,
-    NoteDeidentified,
-    NoteDrafted,
-    NoteProcessingAskedAgain,
-    NoteProcessingFailed,
-    NoteSoftDeleted,
-)
-from domain.person import PersonRegistered, PersonRenamed
-from domain.record_type import RecordTypeDefined, RecordTypeRetired
-from domain.relationship import RelationshipBegan, RelationshipEnded
-from domain.session import (
-    SessionRescheduled,
-    SessionScheduled,
-    SessionStatusAdvanced,
-    SessionStatusSet,
-    TranscriptStored,
-)
+from domain.aggregates import FACT_TYPES
 from domain.value import Fact
 from ledger.keys import Keys
 from ledger.sealing import (
@@ -54,47 +27,16 @@ from ledger.sealing import (
     take_apart,
 )
 
-FACTS: Final[dict[str, type[Fact]]] = {
-    fact.fact_type: fact
-    for fact in (
-        NoteDrafted,
-        NoteApproved,
-        NoteSoftDeleted,
-        HistoryEntryAmended,
-        HistoryEntryWithdrawn,
-        NoteDeidentified,
-        NoteProcessingFailed,
-        NoteProcessingAskedAgain,
-        SessionScheduled,
-        SessionRescheduled,
-        SessionStatusSet,
-        SessionStatusAdvanced,
-        TranscriptStored,
-        PersonRegistered,
-        PersonRenamed,
-        RelationshipBegan,
-        RelationshipEnded,
-        RecordTypeDefined,
-        RecordTypeRetired,
-        GenerationRequested,
-        GenerationStarted,
-        GenerationDrafted,
-        GenerationFinished,
-        GenerationFailed,
-        GenerationCancelled,
-    )
-}
-
 Shape = dict[str, Any]
 
 
 def _session_scheduled_1(shape: Shape) -> Shape:
-    """Shape 1 left the event status to the reader: every new session was scheduled."""
+    """Shape 1 has no event status: every new session was scheduled."""
     return shape | {"event_status": "Scheduled"}
 
 
 def _files_without_text(shape: Shape) -> Shape:
-    """Shape 1 kept files that nobody had read: a file's newer fields say so where they are absent."""
+    """Shape 1 is of files that were not read: where a file's newer fields are absent, they say just that."""
     return shape
 
 
@@ -106,8 +48,12 @@ UPCASTS: Final[dict[str, tuple[str, Callable[[Shape], Shape]]]] = {
 """Old stored name → the name and shape that follow it. A shape once stored is never forgotten."""
 
 
-class KindIsUnknownError(Exception):
+class FactTypeIsUnknownError(Exception):
     """The ledger holds a fact that this version of the program does not know: run a newer one."""
+
+
+class FactIsNotRegisteredError(Exception):
+    """A fact of this class could not be read again: no aggregate lists it under its stored name."""
 
 
 @dataclass(frozen=True)
@@ -119,56 +65,61 @@ class StoredFact:
     fact: Fact
 
 
-_PLACE: Final = Struct(">q16sq").pack
+_READABLE: Final = frozenset(FACT_TYPES.values())
+_WHERE: Final = Struct(">q16sq").pack
 
 
-def entry_associated_data(clinic_id: int, aggregate_id: UUID, version: int, kind: str) -> bytes:
-    """Where an entry's bytes belong; sealed in as associated data."""
-    where = _PLACE(clinic_id, aggregate_id.bytes, version)
-    return b"noteledger entry 1\0" + where + kind.encode()
+def entry_associated_data(
+    clinic_id: int, aggregate_id: UUID, version: int, fact_type: str
+) -> bytes:
+    """Where an entry's bytes belong, and what they are read as: they decrypt nowhere else."""
+    where = _WHERE(clinic_id, aggregate_id.bytes, version)
+    return b"noteledger entry 1\0" + where + fact_type.encode()
 
 
 def seal_fact(
     key: DataKey, associated_data: bytes, fact: Fact, nonce: bytes | None = None
 ) -> bytes:
-    """The stored bytes of a fact at a `place`."""
+    """The stored bytes of a fact. Raises FactIsNotRegisteredError for one that could not be read back."""
+    if type(fact) not in _READABLE:
+        raise FactIsNotRegisteredError(f"{type(fact).__name__}, {fact.fact_type}")
     clear = fact.__pydantic_serializer__.to_json(fact, exclude={"words"})
     words = fact.words
     plaintext = words.__pydantic_serializer__.to_json(words) if words else b"null"
     return seal(key, associated_data, clear, plaintext, nonce)
 
 
-def read_clear(kind: str, state: bytes) -> Fact:
+def read_clear(fact_type: str, sealed: bytes) -> Fact:
     """The fact without its words: needs no key, and is all that the views read."""
-    return _fact(kind, clear_part(state), b"null")
+    return _fact(fact_type, clear_part(sealed), b"null")
 
 
-def open_fact(secret: bytes, associated_data: bytes, kind: str, state: bytes) -> Fact:
+def open_fact(secret: bytes, associated_data: bytes, fact_type: str, sealed: bytes) -> Fact:
     """The fact with its words, for a reader."""
-    return _fact(kind, clear_part(state), decrypt(secret, associated_data, state))
+    return _fact(fact_type, clear_part(sealed), decrypt(secret, associated_data, sealed))
 
 
-def _fact(kind: str, clear: bytes, words: bytes) -> Fact:
+def _fact(fact_type: str, clear: bytes, words: bytes) -> Fact:
     whole = clear[:-1] + b',"words":' + words + b"}"
-    fact = FACTS.get(kind)
+    fact = FACT_TYPES.get(fact_type)
     if fact is None:
-        kind, whole = _upcast(kind, whole)
-        fact = FACTS[kind]
+        fact_type, whole = _upcast(fact_type, whole)
+        fact = FACT_TYPES[fact_type]
     return fact.__pydantic_validator__.validate_json(whole)  # type: ignore[no-any-return]
 
 
-def _upcast(kind: str, whole: bytes) -> tuple[str, bytes]:
+def _upcast(fact_type: str, whole: bytes) -> tuple[str, bytes]:
     shape = from_json(whole)
-    while kind not in FACTS:
-        if kind not in UPCASTS:
-            raise KindIsUnknownError(kind)
-        kind, upcast = UPCASTS[kind]
+    while fact_type not in FACT_TYPES:
+        if fact_type not in UPCASTS:
+            raise FactTypeIsUnknownError(fact_type)
+        fact_type, upcast = UPCASTS[fact_type]
         shape = upcast(shape)
-    return kind, to_json(shape)
+    return fact_type, to_json(shape)
 
 
 class FactMapper(Mapper[UUID]):
-    """The library's mapper, bound to one clinic: its own `Cipher` sees neither person nor place."""
+    """The library's mapper, bound to one clinic: its own `Cipher` gets neither subject nor associated data."""
 
     def __init__(self, clinic_id: int, keys: Keys) -> None:
         super().__init__(JSONTranscoder())
@@ -182,19 +133,16 @@ class FactMapper(Mapper[UUID]):
         fact = domain_event.fact
         associated_data = entry_associated_data(self.clinic_id, aggregate, version, fact.fact_type)
         key = self.keys.for_sealing(self.clinic_id, fact.subject())
-        return StoredEvent(
-            aggregate, version, fact.fact_type, seal_fact(key, associated_data, fact)
-        )
+        sealed = seal_fact(key, associated_data, fact)
+        return StoredEvent(aggregate, version, fact.fact_type, sealed)
 
     def to_domain_event(self, stored_event: StoredEvent) -> StoredFact:
-        """Open, and check the commitment: what is decided next stands on these facts."""
+        """Open, and check the commitment: the next decision is made on these facts."""
         aggregate, version = stored_event.originator_id, stored_event.originator_version
         assert isinstance(aggregate, UUID)
-        associated_data = entry_associated_data(
-            self.clinic_id, aggregate, version, stored_event.topic
-        )
-        key_id = take_apart(stored_event.state).key_id
-        secret = self.keys.for_opening(self.clinic_id, {key_id})[key_id]
-        words = decrypt_and_verify_commitment(secret, associated_data, stored_event.state)
-        fact = _fact(stored_event.topic, clear_part(stored_event.state), words)
-        return StoredFact(aggregate, version, fact)
+        fact_type, sealed = stored_event.topic, stored_event.state
+        associated_data = entry_associated_data(self.clinic_id, aggregate, version, fact_type)
+        parts = take_apart(sealed)
+        secret = self.keys.for_opening(self.clinic_id, {parts.key_id})[parts.key_id]
+        words = decrypt_and_verify_commitment(secret, associated_data, sealed)
+        return StoredFact(aggregate, version, _fact(fact_type, parts.clear, words))

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: the library's datastore, as the running role, told who asks.
+"""Connections to PostgreSQL: the library's datastore, with our role, and with the caller set on each.
 
 Every connection works as `noteledger_app`, which owns nothing and may only SELECT and INSERT on
 the entries. Row-level security on the views reads three settings of the connection (clinic,
@@ -20,10 +20,10 @@ from domain.value import Caller
 
 APP_ROLE: Final = "noteledger_app"
 UNREACHABLE: Final = (OperationalError, InterfaceError)
-"""What the library raises where the database does not answer, or not in time."""
+"""What the library raises where the database does not answer, or not within the time limit."""
 
 CONNECT_SECONDS_MAX: Final = 10.0
-"""How long somebody waits for a connection."""
+"""The longest wait for a connection."""
 
 LEDGER_ROLE: Final = "ledger"
 """The role name under which the ledger itself writes the views."""
@@ -37,7 +37,7 @@ _SET_CALLER: Final = (
 
 
 class LedgerConnection(Connection[DictRow]):
-    """A connection that remembers for whom it was last set up."""
+    """A connection that remembers which caller its settings name."""
 
     caller: tuple[int, int, str] | None = None
 
@@ -57,12 +57,12 @@ class Datastore(PostgresDatastore):
             max_overflow=max_overflow,
             connect_timeout=CONNECT_SECONDS_MAX,
         )
-        # The pool's own attempts to connect again come at ever longer intervals, for five minutes:
-        # after a long outage nobody would get a connection for as long again. After this time it
-        # gives up, and begins anew with the next who asks.
+        # The pool's own attempts to reconnect come at ever longer intervals, for five minutes: after a
+        # long outage nobody would get a connection for as long again. With this limit it stops, and
+        # starts again when a connection is next asked for.
         self.pool.reconnect_timeout = CONNECT_SECONDS_MAX
         # The library passes on five parameters; an operator's URL may hold more (sslmode, …),
-        # and leaves out what libpq shall find for itself.
+        # and leave out what libpq is to find for itself.
         assert isinstance(self.pool.kwargs, dict)
         given = {name: value for name, value in self.pool.kwargs.items() if value != ""}
         self.pool.kwargs = given | params
@@ -87,8 +87,8 @@ class Datastore(PostgresDatastore):
     def get_connection(self) -> Iterator[Connection[DictRow]]:
         """A connection out of the pool.
 
-        Where one was lost, the server may have gone and come back: the others of the pool are
-        looked at before the next is handed out, or each of them would fail somebody in turn.
+        When one is lost the server may have restarted, and then every connection of the pool is
+        broken. So the pool checks them all at once; otherwise each would fail one more request.
         """
         try:
             with super().get_connection() as conn:
@@ -125,5 +125,5 @@ def _set_caller(conn: Connection[Any], caller: tuple[int, int, str]) -> None:
         conn.pgconn.prepare(_SET_CALLER_NAME, _SET_CALLER)
         result = conn.pgconn.exec_prepared(_SET_CALLER_NAME, values)
     if result.status != ExecStatus.TUPLES_OK:
-        raise OperationalError("the connection does not take the caller's name")
+        raise OperationalError("the caller could not be set on the connection")
     conn.caller = caller

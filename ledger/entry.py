@@ -1,4 +1,4 @@
-"""An entry of the ledger: one fact at one position, and what is about to become one."""
+"""An entry of the ledger: one fact at one position; and what an append consists of."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -7,7 +7,7 @@ from domain.value import Fact
 
 
 class Entry(NamedTuple):
-    """A fact and where it stands: `position` in its clinic's ledger, `version` in its aggregate."""
+    """A fact at its `position` in the clinic's ledger; it made the aggregate's `version`."""
 
     clinic_id: int
     position: int
@@ -17,15 +17,15 @@ class Entry(NamedTuple):
 
 
 class NewEntry(NamedTuple):
-    """A sealed fact that waits for its position."""
+    """A fact and its sealed bytes, before it has a position."""
 
     version: int
     fact: Fact
-    state: bytes
+    sealed: bytes
 
 
 class IdempotencyClaim(NamedTuple):
-    """An Idempotency-Key as one caller used it: digests only, made with a key of the clinic's."""
+    """An Idempotency-Key as one caller used it: HMAC-SHA256 digests under a secret of the clinic."""
 
     user_id: int
     key_digest: bytes
@@ -33,14 +33,14 @@ class IdempotencyClaim(NamedTuple):
 
 
 class Attachment(NamedTuple):
-    """A sealed file: `digest` is the SHA-256 (hex) of `sealed`, and stands in the fact."""
+    """A sealed file: `digest` is the SHA-256 (hex) of `sealed`; the fact names it."""
 
     digest: str
     sealed: bytes
 
 
 class Addition(NamedTuple):
-    """What one save appends: all of it or nothing."""
+    """What one command appends: all of it or nothing."""
 
     clinic_id: int
     aggregate_id: UUID

@@ -1,4 +1,4 @@
-"""Public ids from sequences, taken in blocks so that a save costs no round trip for its id."""
+"""Public ids from database sequences, taken in blocks: most saves ask the database for none."""
 
 import threading
 from typing import Final
@@ -9,7 +9,7 @@ from domain.value import Kind
 from ledger.database import Datastore
 
 BLOCK: Final = 20
-"""The sequences' INCREMENT (schema.sql). A crash skips what is left of a block; no id comes twice."""
+"""The sequences' INCREMENT (schema.sql). A crash leaves ids of a block unused; none is used twice."""
 
 _NEXT: Final = {
     Kind.NOTE: "SELECT nextval('ledger.note_id')",
@@ -25,9 +25,10 @@ class Ids:
         self._datastore = datastore
         self._lock = threading.Lock()
         self._blocks: dict[Kind, range] = {}
+        """What is left of each kind's block. Owned by `_lock`, which is held while a new one is fetched."""
 
     def next(self, kind: Kind) -> int:
-        """An id that no other note of this kind has or will have."""
+        """An id that no other aggregate of this kind has or will have."""
         with self._lock:
             block = self._blocks.get(kind)
             if not block:

@@ -1,7 +1,7 @@
-"""Data keys: one per person and scope, random, stored wrapped by a key-encryption key.
+"""Data keys: one for each person and scope, random, stored wrapped by a key-encryption key.
 
-Whoever can change the table can make a person's words unreadable, and nothing else: a wrapped
-key that was put in another's place does not unwrap, because its place is bound in.
+Somebody who can change the table can make a person's words unreadable, and nothing else: a wrapped key
+that was copied to another row does not unwrap, because the row is part of its associated data.
 """
 
 import hmac
@@ -30,10 +30,10 @@ _NONCE_BYTES: Final = 12
 
 
 class KeyEncryption(Protocol):
-    """The port to whatever keeps the key-encryption key: a file, AWS KMS, Vault transit."""
+    """The interface to what holds the key-encryption key: a file, AWS KMS, Vault transit."""
 
     def wrap(self, secret: bytes, associated_data: bytes) -> bytes:
-        """The secret, encrypted and bound to its place."""
+        """The secret, encrypted and authenticated together with the associated data."""
         ...
 
     def unwrap(self, wrapped: bytes, associated_data: bytes) -> bytes:
@@ -57,7 +57,8 @@ class LocalKeyFile:
     """A key-encryption key in a file that only its owner reads (0600); the default.
 
     Without this file nothing that was sealed can be opened again: back it up apart from the
-    database. Its keys have names, so that a rotation can be told from a mix-up.
+    database. Each key has a name, which is stored with what it wrapped: a key of an earlier rotation is
+    found, and a file of another installation is noticed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,8 +70,9 @@ class LocalKeyFile:
     def open_or_create(cls, path: Path) -> "LocalKeyFile":
         """The key file at `path`, made on the first start.
 
-        It is written whole beside its place and linked there: a crash leaves no half file, and
-        of two starts at once one wins and both use its key.
+        It is written under another name and then linked to `path`. If we crash in between, `path`
+        does not exist and the next start makes a new file. Of two starts at once, one link succeeds
+        and both use its key.
         """
         if not path.exists():
             name, key = uuid4().hex, os.urandom(_SECRET_BYTES).hex()
@@ -112,7 +114,7 @@ class _KeyRow(NamedTuple):
 
 
 class Keys:
-    """The data keys of all clinics, behind a small cache; of the scopes that it is for."""
+    """The data keys of all clinics, with a small cache. Keys of other scopes than `scopes` are refused."""
 
     def __init__(
         self, datastore: Datastore, port: KeyEncryption, scopes: Set[KeyScope] = ALL_SCOPES
@@ -121,10 +123,13 @@ class Keys:
         self._port = port
         self._scopes = scopes
         self._lock = threading.Lock()
+        """Held for each look into a cache, never while the database or the key file is asked."""
         self._by_subject: TTLCache[tuple[int, Subject], DataKey] = TTLCache(
             CACHED_KEYS, CACHE_SECONDS
         )
+        """By clinic and subject. Owned by `_lock`."""
         self._by_id: TTLCache[tuple[int, UUID], bytes] = TTLCache(CACHED_KEYS, CACHE_SECONDS)
+        """Secrets by clinic and key id. Owned by `_lock`."""
 
     def for_sealing(self, clinic_id: int, subject: Subject) -> DataKey:
         """The subject's key, made where there is none yet. Raises KeyIsRefusedError."""
@@ -152,7 +157,7 @@ class Keys:
         return found
 
     def clinic_secret(self, clinic_id: int, purpose: str) -> bytes:
-        """A secret of the clinic's that every process derives alike, for one purpose."""
+        """A secret of the clinic for one purpose: the same in every process."""
         key = self.for_sealing(clinic_id, Subject(THE_CLINIC))
         return hmac.digest(key.secret, b"noteledger purpose 1\0" + purpose.encode(), "sha256")
 
@@ -183,7 +188,7 @@ class Keys:
         return secrets
 
     def _find_or_make(self, clinic_id: int, subject: Subject) -> DataKey:
-        """Two processes may make a key at once: the first stays, and both read it back."""
+        """Two processes may make a key at once: the row that is inserted first stays, and both read it."""
         key_id = self._key_id(clinic_id, subject)
         if key_id is None:
             fresh = uuid4()

@@ -1,26 +1,21 @@
-"""The only door to the ledger: record a command, read what an aggregate's facts make, open entries."""
+"""All access to the ledger: record a command, read an aggregate's state, open entries and files.
 
-from collections.abc import Callable, Iterator, Sequence
+Which commands an aggregate takes, which facts and which state it has, its declaration says
+(`domain/aggregates.py`); the types here follow it.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Final, Generic, NamedTuple
 from uuid import UUID
 
 from eventsourcing.persistence import EventStore
 from psycopg.rows import tuple_row
 
-from domain import (
-    generation,
-    note,
-    note_facts,
-    person,
-    record_type,
-    relationship,
-    session,
-    soap_note,
-)
-from domain.note import CreateNote
+from domain.aggregate import Aggregate, CommandT, FactT, StateT
+from domain.aggregates import aggregate_id, kind_and_number
 from domain.refusals import AttachmentIsUnknown, IdempotencyKeyWasUsed, SomebodyWasFaster
-from domain.value import Fact, Kind, Subject, aggregate_id, kind_and_number
+from domain.value import Fact, Subject
 from ledger.appender import Appender, IdempotencyClaimTaken, LostRace
 from ledger.codec import FactMapper, StoredFact, entry_associated_data, open_fact, read_clear
 from ledger.database import Datastore
@@ -32,117 +27,122 @@ from ledger.sealing import decrypt_and_verify_commitment, digest, key_id_bytes, 
 from ledger.store import Recorder
 
 DECISIONS_MAX: Final = 50
+"""How often a command is decided where each time another save was stored first."""
 
 
-class Life(NamedTuple):
-    """How an aggregate answers a command, and what a fact makes of it."""
+class Recorded(NamedTuple, Generic[StateT]):
+    """The result of a command: the aggregate's number, its state after it, and its first fact's position.
 
-    decide: Callable[[Any, Any], Sequence[Fact]]
-    evolve: Callable[[Any, Any], Any]
-
-
-LIVES: Final[dict[Kind, Life]] = {
-    Kind.NOTE: Life(note.decide, note_facts.evolve),
-    Kind.SOAP_NOTE: Life(soap_note.decide, note_facts.evolve),
-    Kind.SESSION: Life(session.decide, session.evolve),
-    Kind.PERSON: Life(person.decide, person.evolve),
-    Kind.RELATIONSHIP: Life(relationship.decide, relationship.evolve),
-    Kind.RECORD_TYPE: Life(record_type.decide, record_type.evolve),
-    Kind.GENERATION: Life(generation.decide, generation.evolve),
-}
-
-
-class Recorded(NamedTuple):
-    """What a command came to: the aggregate after it, and the position of its first new fact.
-
-    `position` is None where the command made no new fact, because it was asked before.
+    `position` is None where the command made no fact, because what it asks for is so already.
     """
 
     number: int
-    state: Any
+    state: StateT
     position: int | None
 
 
 class SealedEntry(NamedTuple):
-    """An entry's columns as a view's query joins them."""
+    """An entry as it is stored, in the order of the columns that the views' statements select."""
 
     aggregate_id: UUID
     version: int
-    kind: str
-    state: bytes
+    fact_type: str
+    sealed: bytes
 
 
 class Ledger:
-    """Records and reads, for every clinic."""
+    """The ledgers of all clinics."""
 
     def __init__(self, datastore: Datastore, keys: Keys, appender: Appender) -> None:
         self._datastore = datastore
         self._keys = keys
         self._appender = appender
         self._stores: dict[int, EventStore[UUID]] = {}
+        """By clinic. No lock: two threads may make the same store, and either one serves."""
         self.ids = Ids(datastore)
 
     def record(
         self,
         clinic_id: int,
-        kind: Kind,
+        aggregate: Aggregate[StateT, CommandT, FactT],
         number: int,
-        command: Any,
+        command: CommandT,
         attachments: Sequence[Attachment] = (),
         claim: IdempotencyClaim | None = None,
-    ) -> Recorded:
-        """Decide the command and append its facts, deciding again as often as a race is lost.
+    ) -> Recorded[StateT]:
+        """Decide the command and append its facts; decide again whenever another save was stored first.
 
-        Raises the decider's refusals, SomebodyWasFaster, IdempotencyKeyWasUsed.
+        The facts are durable when this returns. If we crash before, all of them are stored or none: a
+        caller who got no answer sends the command again (one that makes a new note, with the same claim).
+        Attachments that no fact names are not stored. Raises the aggregate's refusals, SomebodyWasFaster
+        after DECISIONS_MAX lost races, and IdempotencyKeyWasUsed.
         """
-        life, aggregate = LIVES[kind], aggregate_id(kind, number)
-        # A new note's id is new: nothing to read. Were it not, the append would lose its race.
-        state = None if isinstance(command, CreateNote) else self.state(clinic_id, kind, number)
+        uuid = aggregate_id(aggregate.kind, number)
+        # A new number has no facts, so none are read. If it has some, the append loses its race.
+        state = None if command.begins else self.state(clinic_id, aggregate, number)
         for _ in range(DECISIONS_MAX):
-            if claim and (before := self._claimed(clinic_id, claim)):
+            if claim and (before := self._claimed(clinic_id, aggregate, claim)):
                 return before
-            facts = life.decide(state, command)
+            facts = aggregate.decide(number, state, command)
             if not facts:
-                return Recorded(number, state, None)
-            addition = self._addition(clinic_id, aggregate, state, facts, attachments, claim)
+                return Recorded(number, _after(aggregate, state, facts), None)
+            entries = self._sealed(clinic_id, uuid, state, facts)
+            addition = _addition(clinic_id, uuid, entries, attachments, claim)
             try:
                 position = self._appender.append(addition)
             except (LostRace, IdempotencyClaimTaken):
-                state = self.state(clinic_id, kind, number)
+                state = self.state(clinic_id, aggregate, number)
                 continue
-            for fact in facts:
-                state = life.evolve(state, fact)
-            return Recorded(number, state, position)
+            return Recorded(number, _after(aggregate, state, facts), position)
         raise SomebodyWasFaster
 
-    def state(self, clinic_id: int, kind: Kind, number: int) -> Any:
-        """The aggregate as its facts tell it, None where it has none."""
-        state, evolve = None, LIVES[kind].evolve
-        for stored in self._store(clinic_id).get(aggregate_id(kind, number)):
+    def state(
+        self, clinic_id: int, aggregate: Aggregate[StateT, CommandT, FactT], number: int
+    ) -> StateT | None:
+        """The state that the aggregate's facts make, None where it has no facts."""
+        state: StateT | None = None
+        for stored in self._store(clinic_id).get(aggregate_id(aggregate.kind, number)):
             assert isinstance(stored, StoredFact)
-            state = evolve(state, stored.fact)
+            state = aggregate.evolve(state, _of(aggregate, stored.fact))
         return state
 
-    def position(self, clinic_id: int, kind: Kind, number: int, version: int) -> int:
-        """Where the aggregate's entry of that version stands."""
-        found = self._entry(clinic_id, kind, number, version)
+    def position(
+        self,
+        clinic_id: int,
+        aggregate: Aggregate[StateT, CommandT, FactT],
+        number: int,
+        version: int,
+    ) -> int:
+        """The position of the fact that made this version. The version must exist."""
+        found = self._entry(clinic_id, aggregate_id(aggregate.kind, number), version)
         assert found is not None, "a version that the aggregate has"
         return found[0]
 
-    def read_clear(self, clinic_id: int, kind: Kind, number: int, version: int) -> Fact | None:
-        """That fact of the aggregate without its words, None where there is none."""
-        found = self._entry(clinic_id, kind, number, version)
-        return read_clear(found[1].kind, found[1].state) if found else None
+    def read_clear(
+        self,
+        clinic_id: int,
+        aggregate: Aggregate[StateT, CommandT, FactT],
+        number: int,
+        version: int,
+    ) -> FactT | None:
+        """The fact that made this version, without its words; None where there is none."""
+        found = self._entry(clinic_id, aggregate_id(aggregate.kind, number), version)
+        return _of(aggregate, read_clear(found[1].fact_type, found[1].sealed)) if found else None
 
-    def read(self, clinic_id: int, kind: Kind, number: int, version: int) -> Fact | None:
-        """That fact of the aggregate with its words, None where there is none."""
-        found = self._entry(clinic_id, kind, number, version)
-        return self.open(clinic_id, [found[1]])[0] if found else None
+    def read(
+        self,
+        clinic_id: int,
+        aggregate: Aggregate[StateT, CommandT, FactT],
+        number: int,
+        version: int,
+    ) -> FactT | None:
+        """The fact that made this version, with its words; None where there is none."""
+        found = self._entry(clinic_id, aggregate_id(aggregate.kind, number), version)
+        return _of(aggregate, self.open(clinic_id, [found[1]])[0]) if found else None
 
     def _entry(
-        self, clinic_id: int, kind: Kind, number: int, version: int
+        self, clinic_id: int, aggregate: UUID, version: int
     ) -> tuple[int, SealedEntry] | None:
-        aggregate = aggregate_id(kind, number)
         with self._datastore.get_connection() as conn:
             row = (
                 conn.cursor(row_factory=tuple_row, binary=True)
@@ -157,21 +157,23 @@ class Ledger:
 
     def open(self, clinic_id: int, sealed: Sequence[SealedEntry]) -> list[Fact]:
         """The entries' facts with their words, in the given order."""
-        key_ids = [key_id_bytes(entry.state) for entry in sealed]
+        key_ids = [key_id_bytes(entry.sealed) for entry in sealed]
         named = {key_id: UUID(bytes=key_id) for key_id in set(key_ids)}
         secrets = self._keys.for_opening(clinic_id, set(named.values()))
         return [
             open_fact(
                 secrets[named[key_id]],
-                entry_associated_data(clinic_id, entry.aggregate_id, entry.version, entry.kind),
-                entry.kind,
-                entry.state,
+                entry_associated_data(
+                    clinic_id, entry.aggregate_id, entry.version, entry.fact_type
+                ),
+                entry.fact_type,
+                entry.sealed,
             )
             for entry, key_id in zip(sealed, key_ids, strict=True)
         ]
 
     def seal_file(self, clinic_id: int, subject: Subject, content: bytes) -> Attachment:
-        """A file's bytes, sealed for the person that it is about."""
+        """A file's bytes, sealed with the subject's key; stored with the save whose fact names the digest."""
         key = self._keys.for_sealing(clinic_id, subject)
         sealed = seal(key, _file_associated_data(clinic_id), b"", content)
         return Attachment(digest(sealed), sealed)
@@ -194,44 +196,38 @@ class Ledger:
         return decrypt_and_verify_commitment(secret, _file_associated_data(clinic_id), row[0])
 
     @contextmanager
-    def try_lock(self, clinic_id: int, *what: object) -> Iterator[bool]:
-        """Whether nobody else is in this block for the same thing, in any process."""
-        with try_lock(self._datastore, "alone", clinic_id, *what) as conn:
+    def try_lock(self, clinic_id: int, *name: object) -> Iterator[bool]:
+        """Whether the lock of this name was free; it is held for the block, against all processes."""
+        with try_lock(self._datastore, "alone", clinic_id, *name) as conn:
             yield conn is not None
 
     def _store(self, clinic_id: int) -> EventStore[UUID]:
         store = self._stores.get(clinic_id)
         if store is None:
-            mapper, recorder = (
-                FactMapper(clinic_id, self._keys),
-                Recorder(self._datastore, clinic_id),
-            )
-            store = self._stores[clinic_id] = EventStore(mapper, recorder)
+            mapper = FactMapper(clinic_id, self._keys)
+            store = EventStore(mapper, Recorder(self._datastore, clinic_id))
+            self._stores[clinic_id] = store
         return store
 
-    def _addition(
-        self,
-        clinic_id: int,
-        aggregate: UUID,
-        state: Any,
-        facts: Sequence[Fact],
-        attachments: Sequence[Attachment],
-        claim: IdempotencyClaim | None,
-    ) -> Addition:
+    def _sealed(
+        self, clinic_id: int, aggregate: UUID, state: StateT | None, facts: Sequence[Fact]
+    ) -> tuple[NewEntry, ...]:
         before = state.version if state else 0
         mapper = self._store(clinic_id).mapper
-        entries = tuple(
+        return tuple(
             NewEntry(
                 version, fact, mapper.to_stored_event(StoredFact(aggregate, version, fact)).state
             )
             for version, fact in enumerate(facts, before + 1)
         )
-        named = {name for fact in facts for name in getattr(fact, "attachments", ())}
-        kept = tuple(attachment for attachment in attachments if attachment.digest in named)
-        return Addition(clinic_id, aggregate, entries, kept, claim)
 
-    def _claimed(self, clinic_id: int, claim: IdempotencyClaim) -> Recorded | None:
-        """What the caller's Idempotency-Key made before, if it was used."""
+    def _claimed(
+        self,
+        clinic_id: int,
+        aggregate: Aggregate[StateT, CommandT, FactT],
+        claim: IdempotencyClaim,
+    ) -> Recorded[StateT] | None:
+        """The result of the command that used this claim, if one has. Raises IdempotencyKeyWasUsed."""
         with self._datastore.get_connection() as conn:
             row = (
                 conn.cursor(row_factory=tuple_row, binary=True)
@@ -244,10 +240,40 @@ class Ledger:
             )
         if row is None:
             return None
-        if row[1] != claim.request_digest:
-            raise IdempotencyKeyWasUsed("Idempotency-Key")
         kind, number = kind_and_number(row[0])
-        return Recorded(number, self.state(clinic_id, kind, number), None)
+        if row[1] != claim.request_digest or kind is not aggregate.kind:
+            raise IdempotencyKeyWasUsed("Idempotency-Key")
+        state = self.state(clinic_id, aggregate, number)
+        assert state is not None, "a claim is stored with the facts that it was made for"
+        return Recorded(number, state, None)
+
+
+def _of(aggregate: Aggregate[StateT, CommandT, FactT], fact: Fact) -> FactT:
+    """The fact, typed as one of the aggregate's."""
+    assert isinstance(fact, aggregate.fact_types), "an aggregate's entries hold its own facts"
+    return fact
+
+
+def _after(
+    aggregate: Aggregate[StateT, CommandT, FactT], state: StateT | None, facts: Sequence[FactT]
+) -> StateT:
+    for fact in facts:
+        state = aggregate.evolve(state, fact)
+    assert state is not None, "a command makes no fact only where facts have done its work already"
+    return state
+
+
+def _addition(
+    clinic_id: int,
+    aggregate: UUID,
+    entries: tuple[NewEntry, ...],
+    attachments: Sequence[Attachment],
+    claim: IdempotencyClaim | None,
+) -> Addition:
+    """The entries, and those of the attachments that their facts name."""
+    named = {name for entry in entries for name in getattr(entry.fact, "attachments", ())}
+    kept = tuple(attachment for attachment in attachments if attachment.digest in named)
+    return Addition(clinic_id, aggregate, entries, kept, claim)
 
 
 def _file_associated_data(clinic_id: int) -> bytes:

@@ -1,7 +1,7 @@
-"""Advisory locks: something is done by one process at a time, and by another when that one is gone.
+"""PostgreSQL's advisory locks: one process at a time does something, and another may when it has ended.
 
-A lock belongs to a connection. Whoever dies, kill -9 included, loses the connection, and with it
-the lock: nobody has to clear up.
+A lock belongs to a connection. A process that ends, by kill -9 too, loses its connections and so
+its locks: nothing is left to clean up.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from ledger.database import Datastore
 
 @contextmanager
 def try_lock(datastore: Datastore, *name: object) -> Iterator[Connection[Any] | None]:
-    """The connection that holds the lock in the block; None where somebody else has it.
+    """The connection that holds the lock inside the block; None where another connection holds it.
 
-    Nobody waits for a lock: those who wait would hold connections that the holder may need.
+    It never waits: a waiting caller would keep a connection that the lock's holder may need.
     """
     with datastore.get_connection() as conn:
         may_hold = True
@@ -31,13 +31,13 @@ def try_lock(datastore: Datastore, *name: object) -> Iterator[Connection[Any] | 
             yield conn if may_hold else None
         finally:
             if may_hold:
-                _let_go(conn, name)
+                _unlock(conn, name)
 
 
-def _let_go(conn: Connection[Any], name: tuple[object, ...]) -> None:
-    """Where the connection does not do it, it is lost, or is closed now, and the lock goes with it.
+def _unlock(conn: Connection[Any], name: tuple[object, ...]) -> None:
+    """Unlock, or close the connection, which unlocks as well.
 
-    One that went back into the pool with its lock would keep everybody out until this process ends.
+    A connection that went back into the pool with the lock would keep it until this process ends.
     """
     try:
         conn.execute("SELECT pg_advisory_unlock(%s)", (lock_key(*name),))
@@ -49,6 +49,6 @@ def _let_go(conn: Connection[Any], name: tuple[object, ...]) -> None:
 
 
 def lock_key(*name: object) -> int:
-    """The lock as PostgreSQL knows it: 64 bits with their sign."""
+    """The number that PostgreSQL knows the lock by: a signed 64-bit integer."""
     digest = sha256("\0".join(map(str, name)).encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

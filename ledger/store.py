@@ -1,8 +1,8 @@
 """The event store: our recorder for `eventsourcing`, bound to one clinic, and its statements.
 
-One `ledger_head` row a clinic, taken by UPDATE … RETURNING at each append, is lock and counter:
-positions are gapless, and commit order is position order. There is no table lock, no NOTIFY and
-no sequence, so appends of different clinics never meet.
+Each clinic has one row in `ledger_head`. Every append updates it first (UPDATE … RETURNING), so the
+row is both lock and counter: positions are gapless, and commit order is position order. There is no
+table lock, no NOTIFY and no sequence: appends of different clinics never wait for each other.
 """
 
 import time
@@ -41,22 +41,25 @@ def insert_entries(
     first_position: int,
     aggregate_ids: Sequence[UUID],
     versions: Sequence[int],
-    kinds: Sequence[str],
-    states: Sequence[bytes],
+    fact_types: Sequence[str],
+    sealed: Sequence[bytes],
 ) -> None:
-    """Append entries at consecutive positions, in their order; one statement for any number."""
+    """Append entries at consecutive positions, in the given order; one statement for any number.
+
+    The columns `kind` and `state` hold a fact's type and its sealed bytes.
+    """
     cursor.execute(
         "INSERT INTO ledger.entries (clinic_id, position, aggregate_id, version, kind, state)"
         " SELECT %(clinic_id)s, %(before)s + n, aggregate_id, version, kind, state"
-        " FROM unnest(%(aggregate_ids)b::uuid[], %(versions)b::bigint[], %(kinds)b::text[],"
-        "  %(states)b::bytea[]) WITH ORDINALITY AS new (aggregate_id, version, kind, state, n)",
+        " FROM unnest(%(aggregate_ids)b::uuid[], %(versions)b::bigint[], %(fact_types)b::text[],"
+        "  %(sealed)b::bytea[]) WITH ORDINALITY AS new (aggregate_id, version, kind, state, n)",
         {
             "clinic_id": clinic_id,
             "before": first_position - 1,
             "aggregate_ids": list(aggregate_ids),
             "versions": list(versions),
-            "kinds": list(kinds),
-            "states": list(states),
+            "fact_types": list(fact_types),
+            "sealed": list(sealed),
         },
     )
 

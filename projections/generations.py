@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Cursor
 from psycopg.rows import class_row, tuple_row
 
-from domain.generation import (
+from domain.generation_facts import (
     OPEN,
     GenerationCancelled,
     GenerationDrafted,

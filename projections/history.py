@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Cursor
 
+from domain.aggregates import kind_and_number
 from domain.note_facts import (
     HistoryEntryAmended,
     HistoryEntryWithdrawn,
@@ -17,7 +18,7 @@ from domain.note_facts import (
     NoteSoftDeleted,
     NoteVersion,
 )
-from domain.value import Caller, Kind, kind_and_number
+from domain.value import Caller, Kind
 from ledger.entry import Entry
 from projections.view import NoteRows, View, columns
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from domain.person import PutPerson
+from domain.aggregates import aggregate_id, aggregate_of
+from domain.person import PERSON, PutPerson
 from domain.relationship import PutRelationship
 from domain.session import EventStatus, PutSession
-from domain.value import Kind, Role, aggregate_id
+from domain.value import Kind, Role
 from ledger.accounts import Accounts, LoginIsTaken
 from ledger.database import Datastore
 from ledger.ledger import Ledger
@@ -84,7 +85,7 @@ def may_seed_demo(datastore: Datastore, ledger: Ledger) -> bool:
         ).fetchone()
     if foreign is not None:
         return False
-    first = ledger.state(CLINIC, Kind.PERSON, PEOPLE[0].user_id)
+    first = ledger.state(CLINIC, PERSON, PEOPLE[0].user_id)
     if first is None:
         return has_people is None
     return first.words is not None and first.words.full_name == PEOPLE[0].full_name
@@ -93,8 +94,8 @@ def may_seed_demo(datastore: Datastore, ledger: Ledger) -> bool:
 def seed_demo(ledger: Ledger, accounts: Accounts, at: datetime) -> None:
     """Record what is not there yet, the people in the order of the list; then the log-ins."""
     for kind, number, command in commands(at):
-        if ledger.state(CLINIC, kind, number) is None:
-            ledger.record(CLINIC, kind, number, command)
+        if ledger.state(CLINIC, aggregate_of(kind), number) is None:
+            ledger.record(CLINIC, aggregate_of(kind), number, command)
     taken = {login for login, _ in accounts.all(CLINIC)}
     for person in PEOPLE:
         if person.login and person.login not in taken:
@@ -129,12 +130,11 @@ def commands(at: datetime) -> Iterator[tuple[Kind, int, Any]]:
     """All that the demo records in a ledger that starts now, in its order."""
     about: dict[str, Any] = {"by": OPERATOR, "at": at}
     for user_id, role, full_name, _ in PEOPLE:
-        person = PutPerson(**about, user_id=user_id, role=role, full_name=full_name)
+        person = PutPerson(**about, role=role, full_name=full_name)
         yield Kind.PERSON, user_id, person
     for number, (therapist, client) in RELATIONSHIPS.items():
         relationship = PutRelationship(
             **about,
-            therapist_client_id=number,
             therapist_user_id=therapist,
             client_user_id=client,
         )
@@ -145,7 +145,6 @@ def commands(at: datetime) -> Iterator[tuple[Kind, int, Any]]:
         therapist, client = RELATIONSHIPS[therapist_client_id]
         session = PutSession(
             **about,
-            session_id=session_id,
             client_user_id=client,
             therapist_user_id=therapist,
             therapist_client_id=therapist_client_id,

@@ -8,17 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from domain.person import PutPerson
+from domain.aggregates import aggregate_of
+from domain.person import PERSON, PutPerson
 from domain.refusals import (
     ClientIsUnknown,
     Refused,
     RelationshipIsUnknown,
     TherapistIsUnknown,
 )
-from domain.relationship import PutRelationship
+from domain.relationship import RELATIONSHIP, PutRelationship
 from domain.session import PutSession
-from domain.value import Kind, Role
-from ledger.ledger import LIVES, Ledger
+from domain.value import Role
+from ledger.ledger import Ledger
 from runtime.directory_csv import (
     AGGREGATES,
     ClientRow,
@@ -58,7 +59,8 @@ def record(
     """Record the rows; how many of them made a fact. Raises the deciders' refusals."""
     news = 0
     for done, (_, row) in enumerate(lines, 1):
-        recorded = ledger.record(clinic_id, AGGREGATES[type(row)], row.id, command(row, at))
+        aggregate = aggregate_of(AGGREGATES[type(row)])
+        recorded = ledger.record(clinic_id, aggregate, row.id, command(row, at))
         news += recorded.position is not None
         progress(done)
     return news
@@ -70,15 +72,15 @@ def command(row: Row, at: datetime) -> Any:
     said = row.model_dump(exclude={"id"})
     match row:
         case UserRow():
-            return PutPerson(**about, user_id=row.id, **said)
+            return PutPerson(**about, **said)
         case ClientRow():
-            return PutPerson(**about, user_id=row.id, role=Role.CLIENT, **said)
+            return PutPerson(**about, role=Role.CLIENT, **said)
         case RelationshipRow():
-            return PutRelationship(**about, therapist_client_id=row.id, **said)
+            return PutRelationship(**about, **said)
         case SessionRow():
             about |= row.model_dump(exclude={"id", "session_start_time", "session_end_time"})
             times = (row.session_start_time, row.session_end_time)
-            return PutSession(**about, session_id=row.id, starts_at=times[0], ends_at=times[1])
+            return PutSession(**about, starts_at=times[0], ends_at=times[1])
         case _:
             raise AssertionError(f"{type(row).__name__} is no kind of row")
 
@@ -104,14 +106,14 @@ class _Directory:
 
     def role(self, user_id: int) -> Role | None:
         if user_id not in self._roles:
-            person = self._ledger.state(self._clinic_id, Kind.PERSON, user_id)
+            person = self._ledger.state(self._clinic_id, PERSON, user_id)
             self._roles[user_id] = person.role if person else None
         return self._roles[user_id]
 
     def pair(self, therapist_client_id: int) -> tuple[int, int] | None:
         """Therapist and client."""
         if therapist_client_id not in self._pairs:
-            found = self._ledger.state(self._clinic_id, Kind.RELATIONSHIP, therapist_client_id)
+            found = self._ledger.state(self._clinic_id, RELATIONSHIP, therapist_client_id)
             pair = (found.therapist_user_id, found.client_user_id) if found else None
             self._pairs[therapist_client_id] = pair
         return self._pairs[therapist_client_id]
@@ -129,9 +131,9 @@ def _refusals(
         pair = (row.therapist_user_id, row.client_user_id)
         if directory.pair(row.therapist_client_id) != pair:
             yield RelationshipIsUnknown("therapist_client_id")
-    kind = AGGREGATES[type(row)]
+    aggregate = aggregate_of(AGGREGATES[type(row)])
     try:
-        LIVES[kind].decide(ledger.state(clinic_id, kind, row.id), command(row, at))
+        aggregate.decide(row.id, ledger.state(clinic_id, aggregate, row.id), command(row, at))
     except Refused as refused:
         yield refused
 

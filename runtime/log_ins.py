@@ -2,9 +2,9 @@
 
 from typing import Final, NamedTuple
 
-from domain.person import Person, PutPerson
+from domain.person import PERSON, Person, PutPerson
 from domain.refusals import RoleIsFixed
-from domain.value import Kind, Role
+from domain.value import Role
 from ledger.accounts import (
     PASSWORD_CHARS_MAX,
     PASSWORD_CHARS_MIN,
@@ -117,19 +117,18 @@ def _person(system: System, asked: LogIn) -> int:
     if asked.name.casefold() in {login.casefold() for login, _ in accounts.all(asked.clinic_id)}:
         raise LoginIsTaken
     user_id = asked.user_id or accounts.next_user_id()
-    person: Person | None = ledger.state(asked.clinic_id, Kind.PERSON, user_id)
+    person: Person | None = ledger.state(asked.clinic_id, PERSON, user_id)
     while person and asked.user_id is None:  # somebody was given this id by hand
         user_id = accounts.next_user_id()
-        person = ledger.state(asked.clinic_id, Kind.PERSON, user_id)
+        person = ledger.state(asked.clinic_id, PERSON, user_id)
     if person is None:
         command = PutPerson(
             by=OPERATOR,
             at=system.services.clock(),
-            user_id=user_id,
             role=asked.role,
             full_name=asked.name,
         )
-        ledger.record(asked.clinic_id, Kind.PERSON, user_id, command)
+        ledger.record(asked.clinic_id, PERSON, user_id, command)
     elif person.role is not asked.role:
         raise RoleIsFixed("role")
     return user_id

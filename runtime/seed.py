@@ -7,8 +7,9 @@ retired since stays so. A crash in the middle leaves some of them; the next star
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from domain.record_type import PutRecordType
-from domain.value import PSYCHOTHERAPY, By, Kind, Role, aggregate_id
+from domain.aggregates import aggregate_id
+from domain.record_type import RECORD_TYPE, PutRecordType
+from domain.value import PSYCHOTHERAPY, By, Kind, Role
 from ledger.database import Datastore
 from ledger.ledger import Ledger
 
@@ -60,11 +61,9 @@ RECORD_TYPES: Final = (
 def seed_record_types(ledger: Ledger, clinic_id: int, at: datetime) -> None:
     """Record the types that the clinic has never had."""
     for number, name, description in RECORD_TYPES:
-        if ledger.state(clinic_id, Kind.RECORD_TYPE, number) is None:
-            command = PutRecordType(
-                by=OPERATOR, at=at, record_type=number, name=name, description=description
-            )
-            ledger.record(clinic_id, Kind.RECORD_TYPE, number, command)
+        if ledger.state(clinic_id, RECORD_TYPE, number) is None:
+            command = PutRecordType(by=OPERATOR, at=at, name=name, description=description)
+            ledger.record(clinic_id, RECORD_TYPE, number, command)
 
 
 def clinics_to_seed(datastore: Datastore) -> list[int]:

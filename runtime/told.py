@@ -24,7 +24,7 @@ def _of_other_rooms(error: Exception) -> str | None:
 
     from domain.refusals import Refused  # noqa: PLC0415
     from ledger.accounts import LoginIsTaken, LoginIsUnknown, PasswordIsTooShort  # noqa: PLC0415
-    from ledger.codec import KindIsUnknownError  # noqa: PLC0415
+    from ledger.codec import FactTypeIsUnknownError  # noqa: PLC0415
     from ledger.schema import RoleIsMissingError  # noqa: PLC0415
     from runtime.embedded import EmbeddedServerError, StateIsInUse  # noqa: PLC0415
 
@@ -33,7 +33,7 @@ def _of_other_rooms(error: Exception) -> str | None:
             return error.sentence()
         case LoginIsTaken() | LoginIsUnknown() | PasswordIsTooShort():
             return _sentence_of(type(error))
-        case RoleIsMissingError() | KindIsUnknownError():
+        case RoleIsMissingError() | FactTypeIsUnknownError():
             return _sentence_of(type(error))
         case EmbeddedServerError() | StateIsInUse():
             return str(error)

@@ -5,7 +5,7 @@ Alma treats Clara, Bruno treats David; Audra audits, Adam administers, and the M
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from domain.note import (
     AmendEntry,
@@ -27,12 +27,14 @@ from domain.note_facts import (
     NoteVersion,
     NoteWords,
 )
-from domain.person import PutPerson
-from domain.record_type import PutRecordType
-from domain.relationship import PutRelationship
-from domain.session import EventStatus, PutSession
-from domain.value import PSYCHOTHERAPY, By, Caller, Kind, Reason, Role
+from domain.person import PERSON, PutPerson
+from domain.record_type import RECORD_TYPE, PutRecordType
+from domain.relationship import RELATIONSHIP, PutRelationship
+from domain.session import SESSION, EventStatus, PutSession
+from domain.value import PSYCHOTHERAPY, By, Caller, Reason, Role
 from ledger.ledger import Ledger
+
+Found = TypeVar("Found")
 
 # --- when
 
@@ -83,8 +85,8 @@ def caller(who: By, clinic_id: int = CLINIC) -> Caller:
 
 PROGRESS: Final = 2
 """A record type that is not psychotherapy."""
-SESSION: Final = 201
-NOTE: Final = 1
+SESSION_ID: Final = 201
+NOTE_ID: Final = 1
 
 X_RAY: Final = File(name="x-ray.png", media_type="image/png", size=4, sha256="a" * 64)
 LETTER: Final = File(name="letter.txt", media_type="text/plain", size=9, sha256="b" * 64)
@@ -103,86 +105,80 @@ def new_file(file: File, digest: str = "d" * 64) -> NewFile:
 # --- commands
 
 
-def draft(text: str = "slept well", **said: Any) -> Draft:
+def draft(text: str = "slept well", **fields: Any) -> Draft:
     """What a save brings."""
-    return Draft(text=text, **said)
+    return Draft(text=text, **fields)
 
 
 def create(
     text: str = "slept well",
     *,
-    note_id: int = NOTE,
     by: By = ALMA,
     at: datetime = NOON,
     client: By = CLARA,
     therapist: By = ALMA,
     record_type: int = PROGRESS,
-    **said: Any,
+    **fields: Any,
 ) -> CreateNote:
     """The first save of a note: Alma's about Clara, unless it is said otherwise."""
     return CreateNote(
         by=by,
         at=at,
-        note_id=note_id,
         client_user_id=client.user_id,
         therapist_user_id=therapist.user_id,
         therapist_client_id=ALMA_TREATS_CLARA,
         record_type=record_type,
-        draft=draft(text, **said),
+        draft=draft(text, **fields),
     )
 
 
 def save(
     text: str = "slept well",
     *,
-    note_id: int = NOTE,
     by: By = ALMA,
     at: datetime = NOON,
     if_version: int | None = None,
-    **said: Any,
+    **fields: Any,
 ) -> SaveNote:
     """A further save."""
-    return SaveNote(by=by, at=at, note_id=note_id, draft=draft(text, **said), if_version=if_version)
+    return SaveNote(by=by, at=at, draft=draft(text, **fields), if_version=if_version)
 
 
-def delete(note_id: int = NOTE, by: By = ALMA, at: datetime = NOON, **said: Any) -> DeleteNote:
+def delete(by: By = ALMA, at: datetime = NOON, **fields: Any) -> DeleteNote:
     """The soft deletion."""
-    return DeleteNote(by=by, at=at, note_id=note_id, **said)
+    return DeleteNote(by=by, at=at, **fields)
 
 
 def amend(
     version: int,
     text: str = "slept badly",
     *,
-    note_id: int = NOTE,
     by: By = ALMA,
     at: datetime = NOON,
     reason: str | None = None,
 ) -> AmendEntry:
     """An amendment of a history entry."""
-    return AmendEntry(by=by, at=at, note_id=note_id, version=version, text=text, reason=reason)
+    return AmendEntry(by=by, at=at, version=version, text=text, reason=reason)
 
 
 def withdraw(
     version: int,
     *,
-    note_id: int = NOTE,
     by: By = ALMA,
     at: datetime = NOON,
     reason: str | None = None,
 ) -> WithdrawEntry:
     """The withdrawal of a history entry."""
-    return WithdrawEntry(by=by, at=at, note_id=note_id, version=version, reason=reason)
+    return WithdrawEntry(by=by, at=at, version=version, reason=reason)
 
 
 def put_person(who: By, full_name: str | None = None, at: datetime = NOON) -> PutPerson:
     """Adam enters somebody in the directory."""
     name = full_name or NAMES[who]
-    return PutPerson(by=ADAM, at=at, user_id=who.user_id, role=who.role, full_name=name)
+    return PutPerson(by=ADAM, at=at, role=who.role, full_name=name)
 
 
 def put_relationship(
-    therapist_client_id: int = ALMA_TREATS_CLARA,
     therapist: By = ALMA,
     client: By = CLARA,
     *,
@@ -193,7 +189,6 @@ def put_relationship(
     return PutRelationship(
         by=by,
         at=NOON,
-        therapist_client_id=therapist_client_id,
         therapist_user_id=therapist.user_id,
         client_user_id=client.user_id,
         is_active=is_active,
@@ -202,7 +197,6 @@ def put_relationship(
 
 def put_session(
     *,
-    session_id: int = SESSION,
     by: By = ALMA,
     therapist: By = ALMA,
     client: By = CLARA,
@@ -215,7 +209,6 @@ def put_session(
     return PutSession(
         by=by,
         at=NOON,
-        session_id=session_id,
         client_user_id=client.user_id,
         therapist_user_id=therapist.user_id,
         therapist_client_id=therapist_client_id,
@@ -226,7 +219,6 @@ def put_session(
 
 
 def put_record_type(
-    record_type: int = PROGRESS,
     name: str = "Progress note",
     description: str = "How it goes.",
     *,
@@ -237,7 +229,6 @@ def put_record_type(
     return PutRecordType(
         by=by,
         at=NOON,
-        record_type=record_type,
         name=name,
         description=description,
         is_active=is_active,
@@ -247,60 +238,60 @@ def put_record_type(
 # --- facts
 
 
-def drafted(text: str = "slept well", **said: Any) -> NoteDrafted:
+def drafted(text: str = "slept well", **fields: Any) -> NoteDrafted:
     """A draft of Alma's about Clara."""
-    return NoteDrafted(**_version(text, said))
+    return NoteDrafted(**_version(text, fields))
 
 
-def approved(text: str = "slept well", **said: Any) -> NoteApproved:
+def approved(text: str = "slept well", **fields: Any) -> NoteApproved:
     """An approval of Alma's about Clara."""
-    return NoteApproved(**_version(text, said))
+    return NoteApproved(**_version(text, fields))
 
 
-def _version(text: str, said: dict[str, Any]) -> dict[str, Any]:
-    words = {name: said.pop(name) for name in NoteWords.model_fields if name in said}
-    at = said.get("at", NOON)
+def _version(text: str, fields: dict[str, Any]) -> dict[str, Any]:
+    words = {name: fields.pop(name) for name in NoteWords.model_fields if name in fields}
+    at = fields.get("at", NOON)
     about = {
         "by": ALMA,
         "at": at,
-        "note_id": NOTE,
+        "note_id": NOTE_ID,
         "client_user_id": CLARA.user_id,
         "record_type": PROGRESS,
         "therapist_user_id": ALMA.user_id,
         "therapist_client_id": ALMA_TREATS_CLARA,
         "dated": at,
     }
-    return about | said | {"words": NoteWords(text=text, **words)}
+    return about | fields | {"words": NoteWords(text=text, **words)}
 
 
-def soft_deleted(reason: str | None = None, **said: Any) -> NoteSoftDeleted:
+def soft_deleted(reason: str | None = None, **fields: Any) -> NoteSoftDeleted:
     """Alma's deletion of it."""
-    return NoteSoftDeleted(**_about(said), words=Reason(reason=reason) if reason else None)
+    return NoteSoftDeleted(**_about(fields), words=Reason(reason=reason) if reason else None)
 
 
 def amended(
-    version: int, text: str = "slept badly", reason: str | None = None, **said: Any
+    version: int, text: str = "slept badly", reason: str | None = None, **fields: Any
 ) -> HistoryEntryAmended:
     """Alma's amendment of a version of it."""
     words = AmendedWords(text=text, reason=reason)
-    return HistoryEntryAmended(**_about(said), amended_version=version, words=words)
+    return HistoryEntryAmended(**_about(fields), amended_version=version, words=words)
 
 
-def withdrawn(version: int, reason: str | None = None, **said: Any) -> HistoryEntryWithdrawn:
+def withdrawn(version: int, reason: str | None = None, **fields: Any) -> HistoryEntryWithdrawn:
     """Alma's withdrawal of a version of it."""
     words = Reason(reason=reason) if reason else None
-    return HistoryEntryWithdrawn(**_about(said), withdrawn_version=version, words=words)
+    return HistoryEntryWithdrawn(**_about(fields), withdrawn_version=version, words=words)
 
 
-def _about(said: dict[str, Any]) -> dict[str, Any]:
+def _about(fields: dict[str, Any]) -> dict[str, Any]:
     about = {
         "by": ALMA,
         "at": NOON,
-        "note_id": NOTE,
+        "note_id": NOTE_ID,
         "client_user_id": CLARA.user_id,
         "record_type": PROGRESS,
     }
-    return about | said
+    return about | fields
 
 
 def text_of(fact: NoteVersion) -> str | None:
@@ -311,18 +302,24 @@ def text_of(fact: NoteVersion) -> str | None:
 # --- a clinic
 
 
+def present(found: Found | None) -> Found:
+    """What the test knows to be there."""
+    assert found is not None
+    return found
+
+
 def enter_directory(ledger: Ledger, clinic_id: int = CLINIC) -> None:
     """Everybody, who treats whom, the two record types, and Clara's session."""
     for who in EVERYBODY:
-        ledger.record(clinic_id, Kind.PERSON, who.user_id, put_person(who))
+        ledger.record(clinic_id, PERSON, who.user_id, put_person(who))
     treats: Sequence[tuple[int, By, By]] = (
         (ALMA_TREATS_CLARA, ALMA, CLARA),
         (BRUNO_TREATS_DAVID, BRUNO, DAVID),
     )
     for number, therapist, client in treats:
-        command = put_relationship(number, therapist, client)
-        ledger.record(clinic_id, Kind.RELATIONSHIP, number, command)
-    psychotherapy = put_record_type(PSYCHOTHERAPY, "Psychotherapy notes", "Their author's alone.")
-    ledger.record(clinic_id, Kind.RECORD_TYPE, PSYCHOTHERAPY, psychotherapy)
-    ledger.record(clinic_id, Kind.RECORD_TYPE, PROGRESS, put_record_type())
-    ledger.record(clinic_id, Kind.SESSION, SESSION, put_session())
+        command = put_relationship(therapist, client)
+        ledger.record(clinic_id, RELATIONSHIP, number, command)
+    psychotherapy = put_record_type("Psychotherapy notes", "Their author's alone.")
+    ledger.record(clinic_id, RECORD_TYPE, PSYCHOTHERAPY, psychotherapy)
+    ledger.record(clinic_id, RECORD_TYPE, PROGRESS, put_record_type())
+    ledger.record(clinic_id, SESSION, SESSION_ID, put_session())

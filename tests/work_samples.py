@@ -8,11 +8,17 @@ from typing import Any, Final
 
 from domain.generation import (
     CancelGeneration,
+    FailRun,
+    FinishRun,
+    RecordDraft,
+    RequestAgain,
+    RequestGeneration,
+    StartRun,
+)
+from domain.generation_facts import (
     Cite,
     DraftSource,
     DraftWords,
-    FailRun,
-    FinishRun,
     GenerationCancelled,
     GenerationDrafted,
     GenerationFailed,
@@ -20,11 +26,7 @@ from domain.generation import (
     GenerationRequested,
     GenerationStarted,
     GenerationWords,
-    RecordDraft,
-    RequestAgain,
-    RequestGeneration,
     SourceKind,
-    StartRun,
     TracedSentence,
 )
 from domain.note_facts import (
@@ -51,9 +53,9 @@ from tests.samples import (
     CLARA,
     NAMES,
     NOON,
-    NOTE,
+    NOTE_ID,
     PROGRESS,
-    SESSION,
+    SESSION_ID,
 )
 
 DEIDENTIFY: Final = JobName.DEIDENTIFY
@@ -77,7 +79,7 @@ def record_deidentified(
 ) -> RecordDeidentified:
     """The worker has de-identified a version."""
     words = _WITHOUT_NAMES | ({"text": text} if text is not None else {})
-    return RecordDeidentified(by=by, at=at, note_id=NOTE, of_version=of_version, **_TOOL, **words)
+    return RecordDeidentified(by=by, at=at, of_version=of_version, **_TOOL, **words)
 
 
 def give_up(
@@ -89,56 +91,58 @@ def give_up(
     at: datetime = NOON,
 ) -> GiveUp:
     """The worker gives a job up."""
-    return GiveUp(by=by, at=at, note_id=NOTE, of_version=of_version, job=job, why=why)
+    return GiveUp(by=by, at=at, of_version=of_version, job=job, why=why)
 
 
 def ask_again(by: By = ALMA, at: datetime = NOON) -> AskAgain:
     """Alma wants it tried again."""
-    return AskAgain(by=by, at=at, note_id=NOTE)
+    return AskAgain(by=by, at=at)
 
 
 # --- of notes: facts
 
 
-def deidentified(of_version: int = 1, **said: Any) -> NoteDeidentified:
+def deidentified(of_version: int = 1, **fields: Any) -> NoteDeidentified:
     """A version of Alma's note about Clara was de-identified."""
     words = DeidentifiedWords(**_WITHOUT_NAMES)
-    return NoteDeidentified(**_by_worker(said), of_version=of_version, **_TOOL, words=words)
+    return NoteDeidentified(**_by_worker(fields), of_version=of_version, **_TOOL, words=words)
 
 
 def processing_failed(
     of_version: int = 1,
     job: NoteJob = DEIDENTIFY,
     why: WhyFailed = WhyFailed.BROKE,
-    **said: Any,
+    **fields: Any,
 ) -> NoteProcessingFailed:
     """A job on a version of it was given up."""
-    return NoteProcessingFailed(**_by_worker(said), of_version=of_version, job=job, why=why)
+    return NoteProcessingFailed(**_by_worker(fields), of_version=of_version, job=job, why=why)
 
 
 def processing_asked_again(
-    of_version: int = 1, job: NoteJob = DEIDENTIFY, **said: Any
+    of_version: int = 1, job: NoteJob = DEIDENTIFY, **fields: Any
 ) -> NoteProcessingAskedAgain:
     """Alma has asked for it again."""
-    about = {"by": ALMA} | said
+    about = {"by": ALMA} | fields
     return NoteProcessingAskedAgain(**_by_worker(about), of_version=of_version, job=job)
 
 
-def _by_worker(said: dict[str, Any]) -> dict[str, Any]:
+def _by_worker(fields: dict[str, Any]) -> dict[str, Any]:
     about = {
         "by": THE_WORKER,
         "at": NOON,
-        "note_id": NOTE,
+        "note_id": NOTE_ID,
         "client_user_id": CLARA.user_id,
         "record_type": PROGRESS,
     }
-    return about | said
+    return about | fields
 
 
 # --- of sessions
 
 
-def version_of_note(version: int = 1, note_id: int = NOTE, kind: Any = Kind.NOTE) -> NoteVersionRef:
+def version_of_note(
+    version: int = 1, note_id: int = NOTE_ID, kind: Any = Kind.NOTE
+) -> NoteVersionRef:
     """A version of a note that was written of the session."""
     return NoteVersionRef(kind=kind, note_id=note_id, version=version)
 
@@ -155,7 +159,6 @@ def advance(
     return AdvanceStatus(
         by=by,
         at=at,
-        session_id=SESSION,
         event_status=event_status,
         note=note or version_of_note(),
         saved_at=saved_at,
@@ -165,8 +168,8 @@ def advance(
 def put_transcript(
     text: str = "I slept well.", *, by: By = ALMA, at: datetime = NOON
 ) -> PutTranscript:
-    """Alma stores what was said."""
-    return PutTranscript(by=by, at=at, session_id=SESSION, text=text)
+    """Alma stores what was fields."""
+    return PutTranscript(by=by, at=at, text=text)
 
 
 def advanced(
@@ -178,7 +181,7 @@ def advanced(
     return SessionStatusAdvanced(
         by=THE_WORKER,
         at=at,
-        session_id=SESSION,
+        session_id=SESSION_ID,
         client_user_id=CLARA.user_id,
         event_status=event_status,
         note=note or version_of_note(),
@@ -190,7 +193,7 @@ def transcript_stored(text: str = "I slept well.", at: datetime = NOON) -> Trans
     return TranscriptStored(
         by=ALMA,
         at=at,
-        session_id=SESSION,
+        session_id=SESSION_ID,
         client_user_id=CLARA.user_id,
         words=TranscriptWords(text=text),
     )
@@ -198,16 +201,16 @@ def transcript_stored(text: str = "I slept well.", at: datetime = NOON) -> Trans
 
 # --- of generations: commands
 
-GENERATION: Final = 301
-SOAP_NOTE: Final = 401
+GENERATION_ID: Final = 301
+SOAP_NOTE_ID: Final = 401
 """What the first request is to draft."""
 _MADE: Final[dict[str, Any]] = {
     "maker": "extractive",
     "model": "soap-sections/1",
     "prompt_digest": None,
     "sources": (
-        DraftSource(kind=SourceKind.TRANSCRIPT, number=SESSION, version=2),
-        DraftSource(kind=SourceKind.NOTE, number=NOTE, version=1),
+        DraftSource(kind=SourceKind.TRANSCRIPT, number=SESSION_ID, version=2),
+        DraftSource(kind=SourceKind.NOTE, number=NOTE_ID, version=1),
     ),
 }
 _DRAFT: Final[dict[str, Any]] = {
@@ -221,25 +224,24 @@ def request_generation(
     by: By = ALMA,
     at: datetime = NOON,
     record_type: int = PROGRESS,
-    therapist_session_id: int | None = SESSION,
+    therapist_session_id: int | None = SESSION_ID,
 ) -> RequestGeneration:
     """Alma wants a SOAP note drafted from Clara's session."""
     return RequestGeneration(
         by=by,
         at=at,
-        generation_id=GENERATION,
         client_user_id=CLARA.user_id,
         therapist_user_id=ALMA.user_id,
         therapist_client_id=ALMA_TREATS_CLARA,
         record_type=record_type,
         therapist_session_id=therapist_session_id,
-        soap_note_id=SOAP_NOTE,
+        soap_note_id=SOAP_NOTE_ID,
         client_name=NAMES[CLARA],
     )
 
 
 def request_again(
-    soap_note_id: int = SOAP_NOTE + 1, *, by: By = ALMA, at: datetime = NOON
+    soap_note_id: int = SOAP_NOTE_ID + 1, *, by: By = ALMA, at: datetime = NOON
 ) -> RequestAgain:
     """Alma wants it drafted once more."""
     return RequestAgain(by=by, at=at, soap_note_id=soap_note_id)
@@ -281,54 +283,54 @@ def fail(
 # --- of generations: facts
 
 
-def requested(run: int = 1, **said: Any) -> GenerationRequested:
+def requested(run: int = 1, **fields: Any) -> GenerationRequested:
     """Alma has asked for a SOAP note."""
     about = {
         "by": ALMA,
         "therapist_client_id": ALMA_TREATS_CLARA,
         "record_type": PROGRESS,
-        "therapist_session_id": SESSION,
-        "soap_note_id": SOAP_NOTE - 1 + run,
+        "therapist_session_id": SESSION_ID,
+        "soap_note_id": SOAP_NOTE_ID - 1 + run,
         "words": GenerationWords(client_name=NAMES[CLARA]),
     }
-    return GenerationRequested(**_of_run(run, about | said))
+    return GenerationRequested(**_of_run(run, about | fields))
 
 
-def started(run: int = 1, **said: Any) -> GenerationStarted:
+def started(run: int = 1, **fields: Any) -> GenerationStarted:
     """A worker has begun."""
-    return GenerationStarted(**_of_run(run, said))
+    return GenerationStarted(**_of_run(run, fields))
 
 
-def draft_made(run: int = 1, **said: Any) -> GenerationDrafted:
+def draft_made(run: int = 1, **fields: Any) -> GenerationDrafted:
     """The draft is there, and no SOAP note yet."""
     about = _MADE | {"words": DraftWords(**_DRAFT)}
-    return GenerationDrafted(**_of_run(run, about | said))
+    return GenerationDrafted(**_of_run(run, about | fields))
 
 
-def finished(run: int = 1, **said: Any) -> GenerationFinished:
+def finished(run: int = 1, **fields: Any) -> GenerationFinished:
     """The draft is saved as a SOAP note."""
-    return GenerationFinished(**_of_run(run, {"soap_note_id": SOAP_NOTE - 1 + run} | said))
+    return GenerationFinished(**_of_run(run, {"soap_note_id": SOAP_NOTE_ID - 1 + run} | fields))
 
 
 def failed(
-    run: int = 1, why: WhyFailed = WhyFailed.SERVICE_TOO_SLOW, **said: Any
+    run: int = 1, why: WhyFailed = WhyFailed.SERVICE_TOO_SLOW, **fields: Any
 ) -> GenerationFailed:
     """A worker has given up."""
-    return GenerationFailed(**_of_run(run, {"why": why} | said))
+    return GenerationFailed(**_of_run(run, {"why": why} | fields))
 
 
-def cancelled(run: int = 1, **said: Any) -> GenerationCancelled:
+def cancelled(run: int = 1, **fields: Any) -> GenerationCancelled:
     """Alma has cancelled it."""
-    return GenerationCancelled(**_of_run(run, {"by": ALMA} | said))
+    return GenerationCancelled(**_of_run(run, {"by": ALMA} | fields))
 
 
-def _of_run(run: int, said: dict[str, Any]) -> dict[str, Any]:
+def _of_run(run: int, fields: dict[str, Any]) -> dict[str, Any]:
     about = {
         "by": THE_WORKER,
         "at": NOON,
-        "generation_id": GENERATION,
+        "generation_id": GENERATION_ID,
         "client_user_id": CLARA.user_id,
         "therapist_user_id": ALMA.user_id,
         "run": run,
     }
-    return about | said
+    return about | fields

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from domain.generation import SourceKind
+from domain.generation_facts import SourceKind
 from handlers.soap_writer import FILED, Section, Source
 
 

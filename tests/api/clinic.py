@@ -20,7 +20,11 @@ from starlette.types import ASGIApp
 
 from api.app import create_app
 from api.services import Services
-from domain.value import PSYCHOTHERAPY, By, Kind, Role
+from domain.person import PERSON
+from domain.record_type import RECORD_TYPE
+from domain.relationship import RELATIONSHIP
+from domain.session import SESSION
+from domain.value import PSYCHOTHERAPY, By, Role
 from ledger.accounts import Accounts
 from ledger.ledger import Ledger
 from runtime import wiring
@@ -305,12 +309,12 @@ def add_clinic(owner: psycopg.Connection[TupleRow], services: Services, number: 
     _open_ledger(owner, number)
     samples.enter_directory(services.ledger, number)
     record = partial(services.ledger.record, number)
-    record(Kind.PERSON, COLIN.user_id, samples.put_person(COLIN, "Colin Claessen"))
-    treats = samples.put_relationship(COLIN_TREATS_CLARA, COLIN, CLARA)
-    record(Kind.RELATIONSHIP, COLIN_TREATS_CLARA, treats)
+    record(PERSON, COLIN.user_id, samples.put_person(COLIN, "Colin Claessen"))
+    treats = samples.put_relationship(COLIN, CLARA)
+    record(RELATIONSHIP, COLIN_TREATS_CLARA, treats)
     for is_active in (True, False):
-        retired = samples.put_record_type(RETIRED, "Telegram", is_active=is_active)
-        record(Kind.RECORD_TYPE, RETIRED, retired)
+        retired = samples.put_record_type("Telegram", is_active=is_active)
+        record(RECORD_TYPE, RETIRED, retired)
     return _add_accounts(services.accounts, number, LOGINS)
 
 
@@ -322,20 +326,19 @@ def _open_ledger(owner: psycopg.Connection[TupleRow], number: int) -> None:
 
 def _enter_elsewhere(ledger: Ledger) -> None:
     record = partial(ledger.record, ELSEWHERE)
-    record(Kind.PERSON, EVA.user_id, samples.put_person(EVA, "Eva Evers"))
-    record(Kind.PERSON, FINN.user_id, samples.put_person(FINN, "Finn Faber"))
-    treats = samples.put_relationship(EVA_TREATS_FINN, EVA, FINN)
-    record(Kind.RELATIONSHIP, EVA_TREATS_FINN, treats)
+    record(PERSON, EVA.user_id, samples.put_person(EVA, "Eva Evers"))
+    record(PERSON, FINN.user_id, samples.put_person(FINN, "Finn Faber"))
+    treats = samples.put_relationship(EVA, FINN)
+    record(RELATIONSHIP, EVA_TREATS_FINN, treats)
     for record_type in (PSYCHOTHERAPY, TYPE_ELSEWHERE):
-        record(Kind.RECORD_TYPE, record_type, samples.put_record_type(record_type))
+        record(RECORD_TYPE, record_type, samples.put_record_type())
     session = samples.put_session(
-        session_id=SESSION_ELSEWHERE,
         by=EVA,
         therapist=EVA,
         client=FINN,
         therapist_client_id=EVA_TREATS_FINN,
     )
-    record(Kind.SESSION, SESSION_ELSEWHERE, session)
+    record(SESSION, SESSION_ELSEWHERE, session)
 
 
 def _add_accounts(accounts: Accounts, number: int, logins: dict[By, str]) -> Tokens:

@@ -17,11 +17,12 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.events import EngineEvent
 from schemathesis.openapi.checks import IgnoredAuth, UseAfterFree
 
+from domain.aggregates import NOTE_AGGREGATES
 from domain.note_work import GiveUp, RecordDeidentified
 from domain.value import MAX_ID, THE_WORKER, By, Kind
 from domain.work import JobName, WhyFailed
 from tests.api.clinic import Clinic, trigger
-from tests.samples import ALMA, ALMA_TREATS_CLARA, CLARA, NOON, PROGRESS, SESSION
+from tests.samples import ALMA, ALMA_TREATS_CLARA, CLARA, NOON, PROGRESS, SESSION_ID
 
 MAX_EXAMPLES: Final = 5
 METHODS: Final = ("GET /", "POST /", "PUT /", "DELETE /")
@@ -35,7 +36,7 @@ THERE: Final = {
     "client_user_id": CLARA.user_id,
     "therapist_user_id": ALMA.user_id,
     "therapist_client_id": ALMA_TREATS_CLARA,
-    "therapist_session_id": SESSION,
+    "therapist_session_id": SESSION_ID,
     **dict.fromkeys(
         (
             "record_type",
@@ -50,7 +51,7 @@ ENTRIES: Final = {
     "users": ALMA.user_id,
     "clients": CLARA.user_id,
     "relationships": ALMA_TREATS_CLARA,
-    "sessions": SESSION,
+    "sessions": SESSION_ID,
 }
 AnyCase = Case[Any]
 AN_ID: Final = "[1-9][0-9]{0,15}"
@@ -94,7 +95,9 @@ class Aim:
         if path.startswith("/directory/"):
             kind = path.split("/")[2]
             if "transcript" in path:
-                self._alma.put(f"/directory/sessions/{SESSION}/transcript/", {"text": "I slept."})
+                self._alma.put(
+                    f"/directory/sessions/{SESSION_ID}/transcript/", {"text": "I slept."}
+                )
             is_another = method == "PUT" and "transcript" not in path
             return next(self._numbers) if is_another else ENTRIES.get(kind, PROGRESS)
         if "/trigger/" in path:
@@ -110,18 +113,15 @@ class Aim:
         if kind is Kind.SOAP_NOTE:  # only an approval starts work
             self._alma.save_soap("S: slept", id=note_id, is_approved=True)
         version = 1 if kind is Kind.NOTE else 2
-        of: dict[str, Any] = {
-            "by": THE_WORKER,
-            "at": NOON,
-            "note_id": note_id,
-            "of_version": version,
-        }
+        of: dict[str, Any] = {"by": THE_WORKER, "at": NOON, "of_version": version}
         done = RecordDeidentified(
             **of, tool="test/1", models=(), text="[CLIENT] slept", placeholders=(), counts={}
         )
         failed = GiveUp(job=JobName.SET_EVENT_STATUS, why=WhyFailed.BROKE, **of)
         for command in (done, failed):
-            self._clinic.services.ledger.record(self._clinic.number, kind, note_id, command)
+            self._clinic.services.ledger.record(
+                self._clinic.number, NOTE_AGGREGATES[kind], note_id, command
+            )
 
     def _generation(self) -> int:
         """A draft that nobody works on any more, so that it can be asked for again."""

@@ -29,7 +29,7 @@ from tests.api.clinic import (
     put_soap,
     soap,
 )
-from tests.samples import ALMA, BRUNO_TREATS_DAVID, DAVID, SESSION
+from tests.samples import ALMA, BRUNO_TREATS_DAVID, DAVID, SESSION_ID
 
 CANARY: Final = "canary"
 JSON: Final = {"Content-Type": "application/json"}
@@ -385,7 +385,7 @@ def test_an_id_of_another_clinic_is_answered_like_one_that_nobody_has(unchanged:
 
 def test_a_session_of_another_client_is_refused(unchanged: Clinic) -> None:
     bruno = {"client_user_id": 22, "therapist_user_id": 12, "therapist_client_id": 102}
-    said = bruno | {"therapist_session_id": SESSION}
+    said = bruno | {"therapist_session_id": SESSION_ID}
     assert_refused(unchanged.bruno.post_form(note(**said)), 422, "therapist_session_id")
     answer = unchanged.bruno.post("/soap/recordtype/", soap(**said))
     assert_refused(answer, 422, "therapist_session_id")

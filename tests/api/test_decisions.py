@@ -7,9 +7,10 @@ from typing import Any, Final
 import pytest
 from pydantic import SecretStr
 
+from domain.note import NOTE
 from domain.note_facts import NoteVersion
 from domain.note_work import GiveUp, RecordDeidentified
-from domain.value import PSYCHOTHERAPY, THE_WORKER, By, Kind
+from domain.value import PSYCHOTHERAPY, THE_WORKER, By
 from domain.work import JobName, WhyFailed
 from ledger.database import Datastore
 from ledger.keys import KeyIsRefusedError
@@ -18,7 +19,7 @@ from runtime.settings import load_settings
 from tests.api.clinic import Clinic, note, put
 from tests.api.conftest import OpenClinic, Seeded
 from tests.runtime.embedded_states import within
-from tests.samples import ADAM, ALMA, AUDRA, ML, NOON, SESSION
+from tests.samples import ADAM, ALMA, AUDRA, ML, NOON, SESSION_ID
 
 ROOT: Final = Path(__file__).parents[2]
 SECONDS: Final = 60.0
@@ -30,7 +31,6 @@ def _deidentify(clinic: Clinic, note_id: int, text: str, version: int = 1) -> No
     command = RecordDeidentified(
         by=THE_WORKER,
         at=NOON,
-        note_id=note_id,
         of_version=version,
         tool="noteledger-deid/1",
         models=(),
@@ -38,7 +38,7 @@ def _deidentify(clinic: Clinic, note_id: int, text: str, version: int = 1) -> No
         placeholders=(("[CLIENT]", "Clara Claes"),),
         counts={"NAME": 1},
     )
-    clinic.services.ledger.record(clinic.number, Kind.NOTE, note_id, command)
+    clinic.services.ledger.record(clinic.number, NOTE, note_id, command)
 
 
 def _give_up(clinic: Clinic, note_id: int) -> None:
@@ -46,12 +46,11 @@ def _give_up(clinic: Clinic, note_id: int) -> None:
     command = GiveUp(
         by=THE_WORKER,
         at=NOON,
-        note_id=note_id,
         of_version=1,
         job=JobName.DEIDENTIFY,
         why=WhyFailed.TOOK_TOO_LONG,
     )
-    clinic.services.ledger.record(clinic.number, Kind.NOTE, note_id, command)
+    clinic.services.ledger.record(clinic.number, NOTE, note_id, command)
 
 
 def _amend(clinic: Clinic, saved: dict[str, Any], text: str) -> None:
@@ -131,7 +130,7 @@ class TestDeletedAndWithdrawn:
         saved = clinic.alma.save_note("of another client")
         clinic.alma.delete(f"/data/{saved['id']}/")
         assert clinic.alma.get("/data/history/").json() == []
-        kept = clinic.services.ledger.read(clinic.number, Kind.NOTE, saved["id"], 1)
+        kept = clinic.services.ledger.read(clinic.number, NOTE, saved["id"], 1)
         assert isinstance(kept, NoteVersion)
         assert kept.words is not None
         assert kept.words.text == "of another client"
@@ -193,7 +192,7 @@ class TestWhatIsCached:
         session_id = 7_001
         sent = note(therapist_session_id=session_id)
         assert clinic.alma.post_form(sent).status_code == 422
-        found = clinic.adam.get(f"/directory/sessions/{SESSION}/").json()
+        found = clinic.adam.get(f"/directory/sessions/{SESSION_ID}/").json()
         fields = ("client_user_id", "therapist_user_id", "therapist_client_id")
         times = ("session_start_time", "session_end_time")
         session = {field: found[field] for field in (*fields, *times)}
@@ -211,11 +210,11 @@ class TestWorkersKeys:
         url = seeded.database.app_url
         with wiring.build(load_settings(state=seeded.state), url) as system:
             ledger = system.workers_ledger
-            found = ledger.read(clinic.number, Kind.NOTE, general, 1)
+            found = ledger.read(clinic.number, NOTE, general, 1)
             assert isinstance(found, NoteVersion)
             assert found.words is not None
             with pytest.raises(KeyIsRefusedError):
-                ledger.read(clinic.number, Kind.NOTE, secret, 1)
+                ledger.read(clinic.number, NOTE, secret, 1)
 
 
 def test_the_plans_of_statements_are_generic(seeded: Seeded) -> None:

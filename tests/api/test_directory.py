@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import pytest
 
-from domain.value import PSYCHOTHERAPY, Kind
+from domain.person import PERSON
+from domain.value import PSYCHOTHERAPY
 from tests.api.clinic import (
     COLIN,
     EVA_TREATS_FINN,
@@ -16,7 +17,16 @@ from tests.api.clinic import (
     note,
 )
 from tests.api.conftest import OpenClinic
-from tests.samples import ALMA, ALMA_TREATS_CLARA, BRUNO, CLARA, DAVID, PROGRESS, SESSION
+from tests.samples import (
+    ALMA,
+    ALMA_TREATS_CLARA,
+    BRUNO,
+    CLARA,
+    DAVID,
+    PROGRESS,
+    SESSION_ID,
+    present,
+)
 
 TREATS: Final = {"therapist_user_id": ALMA.user_id, "client_user_id": CLARA.user_id}
 MEETS: Final = TREATS | {
@@ -175,14 +185,14 @@ def test_a_therapist_finds_their_own(clinic: Clinic) -> None:
     for path, own in (
         ("/directory/clients/", [CLARA.user_id]),
         ("/directory/relationships/", [ALMA_TREATS_CLARA]),
-        ("/directory/sessions/", [SESSION]),
+        ("/directory/sessions/", [SESSION_ID]),
     ):
         assert [one["id"] for one in clinic.alma.get(path).json()] == own, path
         assert clinic.alma.get(f"{path}{own[0]}/").status_code == 200
     assert clinic.alma.get(f"/directory/clients/{DAVID.user_id}/").status_code == 404
     assert clinic.alma.get("/directory/relationships/102/").status_code == 404
     assert clinic.bruno.get("/directory/sessions/").json() == []
-    assert [one["id"] for one in clinic.colin.get("/directory/sessions/").json()] == [SESSION]
+    assert [one["id"] for one in clinic.colin.get("/directory/sessions/").json()] == [SESSION_ID]
 
 
 def test_auditor_and_administrator_find_everybody(clinic: Clinic) -> None:
@@ -272,5 +282,5 @@ def test_a_retired_type_takes_no_new_note_and_keeps_its_old_ones(
 def test_what_the_directory_keeps_is_kept_as_facts(clinic: Clinic) -> None:
     clinic.adam.put("/directory/clients/72/", {"full_name": "Hanna Haas"})
     clinic.adam.put("/directory/clients/72/", {"full_name": "Hanna Haan"})
-    person = clinic.services.ledger.state(clinic.number, Kind.PERSON, 72)
+    person = present(clinic.services.ledger.state(clinic.number, PERSON, 72))
     assert person.version == 2

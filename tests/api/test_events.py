@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.generation import (
+    GENERATION,
     CancelGeneration,
     FailRun,
     FinishRun,
@@ -24,8 +25,9 @@ from domain.generation import (
     RequestGeneration,
     StartRun,
 )
+from domain.note import NOTE
 from domain.note_work import AskAgain, GiveUp, RecordDeidentified
-from domain.session import AdvanceStatus, EventStatus, NoteVersionRef, PutTranscript
+from domain.session import SESSION, AdvanceStatus, EventStatus, NoteVersionRef, PutTranscript
 from domain.value import PSYCHOTHERAPY, THE_WORKER, Caller, Kind, Role
 from domain.work import JobName, WhyFailed
 from projections.changes import PAGE_ENTRIES
@@ -49,7 +51,7 @@ from tests.samples import (
     DAVID,
     NOON,
     PROGRESS,
-    SESSION,
+    SESSION_ID,
     create,
 )
 
@@ -78,8 +80,8 @@ def at(clinic: Clinic) -> int:
 
 def _work_on_a_note(clinic: Clinic, note_id: int) -> list[Gist]:
     """Given up, asked for again, de-identified."""
-    who: dict[str, Any] = {"by": THE_WORKER, "at": NOON, "note_id": note_id}
-    record = partial(clinic.services.ledger.record, clinic.number, Kind.NOTE, note_id)
+    who: dict[str, Any] = {"by": THE_WORKER, "at": NOON}
+    record = partial(clinic.services.ledger.record, clinic.number, NOTE, note_id)
     failed: dict[str, Any] = {
         "of_version": 1,
         "job": JobName.DEIDENTIFY,
@@ -98,37 +100,32 @@ def _work_on_a_note(clinic: Clinic, note_id: int) -> list[Gist]:
 
 def _work_on_a_session(clinic: Clinic, note_id: int) -> list[Gist]:
     """A transcript, which nobody is told of, and two statuses, by the work and by somebody."""
-    record = partial(clinic.services.ledger.record, clinic.number, Kind.SESSION, SESSION)
-    record(PutTranscript(by=ALMA, at=NOON, session_id=SESSION, text=CANARY))
+    record = partial(clinic.services.ledger.record, clinic.number, SESSION, SESSION_ID)
+    record(PutTranscript(by=ALMA, at=NOON, text=CANARY))
     saved = NoteVersionRef(kind=Kind.NOTE, note_id=note_id, version=1)
-    advanced: dict[str, Any] = {
-        "session_id": SESSION,
-        "event_status": EventStatus.SUMMARY_NOTES,
-        "note": saved,
-    }
+    advanced: dict[str, Any] = {"event_status": EventStatus.SUMMARY_NOTES, "note": saved}
     record(AdvanceStatus(by=THE_WORKER, at=NOON, saved_at=NOON, **advanced))
     treats = {"client_user_id": 21, "therapist_user_id": 11, "therapist_client_id": 101}
     times = {"session_start_time": NOON.isoformat(), "session_end_time": "2026-03-02T12:50:00Z"}
-    path = f"/directory/sessions/{SESSION}/"
+    path = f"/directory/sessions/{SESSION_ID}/"
     clinic.adam.put(path, treats | times | {"event_status": EventStatus.REVIEWED})
-    return [("session", "event-status", SESSION)] * 2
+    return [("session", "event-status", SESSION_ID)] * 2
 
 
 def _work_on_a_generation(clinic: Clinic) -> list[Gist]:
     """Requested, started, failed; again, and cancelled; again, and finished with SOAP note 7."""
     number = next(_NUMBERS)
-    record = partial(clinic.services.ledger.record, clinic.number, Kind.GENERATION, number)
+    record = partial(clinic.services.ledger.record, clinic.number, GENERATION, number)
     by_alma: dict[str, Any] = {"by": ALMA, "at": NOON}
     work: dict[str, Any] = {"by": THE_WORKER, "at": NOON}
     record(
         RequestGeneration(
             **by_alma,
-            generation_id=number,
             client_user_id=CLARA.user_id,
             therapist_user_id=ALMA.user_id,
             therapist_client_id=ALMA_TREATS_CLARA,
             record_type=PROGRESS,
-            therapist_session_id=SESSION,
+            therapist_session_id=SESSION_ID,
             soap_note_id=5,
             client_name=CANARY,
         )
@@ -247,7 +244,7 @@ def test_what_an_event_says(clinic: Clinic, service: Served, at: int) -> None:
     for what in ("entry-amended", "entry-withdrawn"):
         assert told["soap-note", what]["version"] == 1
     status = {"event_status": "Reviewed", "client_user_id": CLARA.user_id}
-    assert told["session", "event-status"] == status | {"id": SESSION, "what": "event-status"}
+    assert told["session", "event-status"] == status | {"id": SESSION_ID, "what": "event-status"}
     of_clara = {"id": generation_id, "client_user_id": CLARA.user_id}
     assert told["generation", "failed"] == of_clara | {"what": "failed", "why": why}
     finished = of_clara | {"what": "finished"}
@@ -353,8 +350,8 @@ def test_cut_again_and_again_while_notes_are_saved(
     clinic: Clinic, service: Served, at: int
 ) -> None:
     def save(_: int) -> int:
-        command = create(note_id=(note_id := clinic.services.ledger.ids.next(Kind.NOTE)))
-        clinic.services.ledger.record(clinic.number, Kind.NOTE, note_id, command)
+        note_id = clinic.services.ledger.ids.next(Kind.NOTE)
+        clinic.services.ledger.record(clinic.number, NOTE, note_id, create())
         return note_id
 
     heard: list[Told] = []
@@ -372,13 +369,17 @@ def test_cut_again_and_again_while_notes_are_saved(
 def test_from_far_back(clinic: Clinic, at: int) -> None:
     """Beyond what is kept, and over more than a page."""
     record, ids = clinic.services.ledger.record, clinic.services.ledger.ids
-    notes = [create(note_id=ids.next(Kind.NOTE)) for _ in range(PAGE_ENTRIES + 20)]
+    notes = [ids.next(Kind.NOTE) for _ in range(PAGE_ENTRIES + 20)]
     with served(clinic, changes_kept=3) as service, service.listening(clinic.alma) as stream:
-        for command in notes[:10]:
-            record(clinic.number, Kind.NOTE, command.note_id, command)
+        for note_id in notes[:10]:
+            record(clinic.number, NOTE, note_id, create())
         heard = stream.take(10)
         with ThreadPoolExecutor(16) as threads:
-            list(threads.map(lambda c: record(clinic.number, Kind.NOTE, c.note_id, c), notes[10:]))
+            list(
+                threads.map(
+                    lambda note_id: record(clinic.number, NOTE, note_id, create()), notes[10:]
+                )
+            )
         heard += stream.until(head(clinic))
         assert [told.position for told in heard] == list(range(at + 1, at + 1 + len(notes)))
         assert service.told(clinic, clinic.colin, at) == heard
@@ -520,7 +521,7 @@ def test_streams_outlast_a_lost_connection(clinic: Clinic, service: Served) -> N
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         record, note_id = clinic.services.ledger.record, clinic.services.ledger.ids.next(Kind.NOTE)
-        record(clinic.number, Kind.NOTE, note_id, create(note_id=note_id))
+        record(clinic.number, NOTE, note_id, create())
         assert [told.gist[2] for told in stream.take(1)] == [note_id]
 
 

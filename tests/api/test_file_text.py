@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
+from domain.note import NOTE
 from domain.note_facts import NoteWords, whole_text
-from domain.value import PSYCHOTHERAPY, Kind
+from domain.value import PSYCHOTHERAPY
 from handlers.formats.docx import MEDIA_TYPE
 from handlers.formats.outcome import Unreadable
 from tests.api.clinic import Clinic, note, put
@@ -18,10 +19,10 @@ ENCRYPTED = Unreadable.ENCRYPTED.value
 
 def words_of(clinic: Clinic, note_id: int) -> NoteWords:
     """What the ledger holds of the note."""
-    state = clinic.services.ledger.state(clinic.number, Kind.NOTE, note_id)
+    state = clinic.services.ledger.state(clinic.number, NOTE, note_id)
     assert state is not None
-    words: NoteWords = state.saved.words
-    return words
+    assert state.saved.words is not None
+    return state.saved.words
 
 
 def test_a_note_shows_the_text_of_its_files(clinic: Clinic) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.api.clinic import Clinic, amend_soap
-from tests.samples import NOON, PROGRESS, SESSION
+from tests.samples import NOON, PROGRESS, SESSION_ID
 
 SIGNATURE = "QWxtYSBBcmVuZHM="
 PARTIAL = "/soap/data/partialhistory/"
@@ -20,7 +20,7 @@ def _shown(entries: list[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 @BOTH
 def test_entries_carry_the_times_of_their_session(clinic: Clinic, path: str) -> None:
-    saved = clinic.alma.save_soap(therapist_session_id=SESSION)
+    saved = clinic.alma.save_soap(therapist_session_id=SESSION_ID)
     [entry] = clinic.alma.get(path).json()
 
     assert entry["session_start_time"] == "2026-03-02T12:00:00Z"
@@ -37,9 +37,9 @@ def test_entries_carry_the_times_of_their_session(clinic: Clinic, path: str) -> 
 
 
 def test_a_session_that_is_moved_moves_in_the_history(clinic: Clinic) -> None:
-    saved = clinic.alma.save_soap(therapist_session_id=SESSION)
+    saved = clinic.alma.save_soap(therapist_session_id=SESSION_ID)
     answer = clinic.alma.put(
-        f"/directory/sessions/{SESSION}/",
+        f"/directory/sessions/{SESSION_ID}/",
         {
             "client_user_id": 21,
             "therapist_user_id": 11,
@@ -124,7 +124,7 @@ def test_a_clock_that_was_set_back_does_not_hide_an_approval(clinic: Clinic) -> 
 
 @BOTH
 def test_an_entry_is_amended_and_withdrawn_by_both_paths(clinic: Clinic, path: str) -> None:
-    entry_id = clinic.alma.save_soap("S: a", therapist_session_id=SESSION)["history"]["id"]
+    entry_id = clinic.alma.save_soap("S: a", therapist_session_id=SESSION_ID)["history"]["id"]
     entry = clinic.alma.get(f"{path}{entry_id}/").json()
     del entry["id"]
     amended = clinic.alma.put(f"{path}{entry_id}/", entry | {"data": "S: b", "reason": "a slip"})

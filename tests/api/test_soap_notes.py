@@ -7,7 +7,7 @@ import pytest
 
 from domain.value import PSYCHOTHERAPY
 from tests.api.clinic import Clinic, put_soap, soap
-from tests.samples import ALMA, CLARA, ML, NOON, PROGRESS, SESSION
+from tests.samples import ALMA, CLARA, ML, NOON, PROGRESS, SESSION_ID
 
 SIGNATURE = "QWxtYSBBcmVuZHM="
 AS_ML: dict[str, Any] = {"sender_role": "ml"}
@@ -15,7 +15,7 @@ AS_ML: dict[str, Any] = {"sender_role": "ml"}
 
 def test_the_ml_service_writes_both_texts(clinic: Clinic) -> None:
     answer = clinic.ml.post(
-        "/soap/recordtype/", soap("S: a", therapist_session_id=SESSION, **AS_ML)
+        "/soap/recordtype/", soap("S: a", therapist_session_id=SESSION_ID, **AS_ML)
     )
 
     assert answer.status_code == 201, answer.text
@@ -125,7 +125,10 @@ def test_an_object_is_kept_and_comes_out_as_its_json_text(
 
 def test_a_soap_note_reads_the_same_by_every_path(clinic: Clinic) -> None:
     saved = clinic.alma.save_soap(
-        is_approved=True, signature=SIGNATURE, date=NOON.isoformat(), therapist_session_id=SESSION
+        is_approved=True,
+        signature=SIGNATURE,
+        date=NOON.isoformat(),
+        therapist_session_id=SESSION_ID,
     )
     short = clinic.alma.get(f"/soap/data/{saved['id']}/").json()
     [by_type] = clinic.alma.look_up("/soap/data/")
@@ -145,7 +148,7 @@ def test_a_soap_note_reads_the_same_by_every_path(clinic: Clinic) -> None:
         "is_approved": True,
         "signature": SIGNATURE,
         "date": "2026-03-02T12:00:00Z",
-        "therapist_session_id": SESSION,
+        "therapist_session_id": SESSION_ID,
     }
     renamed = {"therapist_data": "data", "therapist_notes_notetypeid": "record_type"}
     expected = {renamed.get(name, name): value for name, value in short.items()}

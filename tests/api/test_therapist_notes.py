@@ -8,13 +8,13 @@ import pytest
 from domain.value import PSYCHOTHERAPY
 from tests.api.clinic import Clinic, note, put
 from tests.api.conftest import OpenClinic
-from tests.samples import ALMA, ALMA_TREATS_CLARA, CLARA, NOON, PROGRESS, SESSION
+from tests.samples import ALMA, ALMA_TREATS_CLARA, CLARA, NOON, PROGRESS, SESSION_ID
 
 SIGNATURE = "QWxtYSBBcmVuZHM="
 
 
 def test_a_new_note_is_answered_in_long_form_with_its_place_and_version(clinic: Clinic) -> None:
-    answer = clinic.alma.post_form(note("slept well", therapist_session_id=SESSION))
+    answer = clinic.alma.post_form(note("slept well", therapist_session_id=SESSION_ID))
 
     assert answer.status_code == 201
     saved = answer.json()
@@ -29,7 +29,7 @@ def test_a_new_note_is_answered_in_long_form_with_its_place_and_version(clinic: 
         "client_user_id": CLARA.user_id,
         "therapist_user_id": ALMA.user_id,
         "therapist_client_id": ALMA_TREATS_CLARA,
-        "therapist_session_id": SESSION,
+        "therapist_session_id": SESSION_ID,
     }
     entry = saved["history"]
     assert saved == about | {
@@ -65,14 +65,14 @@ def test_a_note_reads_the_same_by_every_path(clinic: Clinic) -> None:
 
 
 def test_a_save_with_an_id_is_a_new_version_of_that_note(clinic: Clinic) -> None:
-    first = clinic.alma.save_note("slept well", therapist_session_id=SESSION)
+    first = clinic.alma.save_note("slept well", therapist_session_id=SESSION_ID)
     answer = clinic.alma.post_form(note("slept badly", id=first["id"]))
 
     second = answer.json()
     assert answer.status_code == 201
     assert answer.headers["ETag"] == '"2"'
     assert (second["id"], second["data"]) == (first["id"], "slept badly")
-    assert second["therapist_session_id"] == SESSION, "what is not mentioned stays"
+    assert second["therapist_session_id"] == SESSION_ID, "what is not mentioned stays"
     assert second["create_timestamp"] == first["create_timestamp"] < second["update_timestamp"]
     assert second["history"]["id"] > first["history"]["id"]
     assert len(clinic.alma.get("/data/").json()) == 1

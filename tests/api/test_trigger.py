@@ -5,14 +5,14 @@ from typing import Any, Final
 
 import pytest
 
-from domain.generation import CancelGeneration, FailRun, StartRun
-from domain.value import PSYCHOTHERAPY, THE_WORKER, Kind
+from domain.generation import GENERATION, CancelGeneration, FailRun, StartRun
+from domain.value import PSYCHOTHERAPY, THE_WORKER
 from domain.work import SENTENCES, WhyFailed
 from tests.api.clinic import COLIN_TREATS_CLARA, SESSION_ELSEWHERE, Clinic, trigger
-from tests.samples import ALMA, BRUNO, BRUNO_TREATS_DAVID, CLARA, DAVID, NOON, SESSION, after
+from tests.samples import ALMA, BRUNO, BRUNO_TREATS_DAVID, CLARA, DAVID, NOON, SESSION_ID, after
 
 TRIGGER: Final = "/soap/trigger/"
-TRANSCRIPT: Final = f"/directory/sessions/{SESSION}/transcript/"
+TRANSCRIPT: Final = f"/directory/sessions/{SESSION_ID}/transcript/"
 
 
 def _asked(clinic: Clinic, **said: Any) -> str:
@@ -29,12 +29,12 @@ def _number(path: str) -> int:
 
 def _tell(clinic: Clinic, path: str, command: Any) -> None:
     """What a worker would record."""
-    clinic.services.ledger.record(clinic.number, Kind.GENERATION, _number(path), command)
+    clinic.services.ledger.record(clinic.number, GENERATION, _number(path), command)
 
 
 def test_a_draft_is_queued_and_its_state_told(clinic: Clinic) -> None:
-    clinic.alma.save_note(therapist_session_id=SESSION)
-    path = _asked(clinic, therapist_session_id=SESSION)
+    clinic.alma.save_note(therapist_session_id=SESSION_ID)
+    path = _asked(clinic, therapist_session_id=SESSION_ID)
 
     told = clinic.alma.get(path).json()
     assert told | {"requested_at": None, "changed_at": None} == {
@@ -44,7 +44,7 @@ def test_a_draft_is_queued_and_its_state_told(clinic: Clinic) -> None:
         "therapist_user_id": ALMA.user_id,
         "therapist_client_id": 101,
         "record_type": 2,
-        "therapist_session_id": SESSION,
+        "therapist_session_id": SESSION_ID,
         "soap_note_id": None,
         "reason": None,
         "detail": None,
@@ -96,7 +96,7 @@ class TestRefused:
             ({"therapist_client_id": BRUNO_TREATS_DAVID}, 422, "therapist_client_id"),
             ({"therapist_session_id": 999}, 422, "therapist_session_id"),
             ({"therapist_session_id": SESSION_ELSEWHERE}, 422, "therapist_session_id"),
-            ({"therapist_session_id": SESSION}, 422, "therapist_session_id"),
+            ({"therapist_session_id": SESSION_ID}, 422, "therapist_session_id"),
             ({"record_type": PSYCHOTHERAPY}, 422, "record_type"),
             ({"record_type": 999}, 422, "record_type"),
             ({"record_type": None}, 422, "record_type"),
@@ -119,16 +119,16 @@ class TestRefused:
         assert "neither a transcript nor a note" in answer.json()["detail"]
 
     def test_a_client_of_whom_there_are_psychotherapy_notes_only(self, clinic: Clinic) -> None:
-        clinic.alma.save_note(record_type=PSYCHOTHERAPY, therapist_session_id=SESSION)
+        clinic.alma.save_note(record_type=PSYCHOTHERAPY, therapist_session_id=SESSION_ID)
         assert clinic.alma.post(TRIGGER, trigger()).status_code == 422
-        by_session = trigger(therapist_session_id=SESSION)
+        by_session = trigger(therapist_session_id=SESSION_ID)
         assert clinic.alma.post(TRIGGER, by_session).status_code == 422
 
     def test_a_second_one_while_the_first_is_under_way(self, clinic: Clinic) -> None:
-        clinic.alma.save_note(therapist_session_id=SESSION)
-        path = _asked(clinic, therapist_session_id=SESSION)
+        clinic.alma.save_note(therapist_session_id=SESSION_ID)
+        path = _asked(clinic, therapist_session_id=SESSION_ID)
         before = clinic.stored()
-        for said in ({"therapist_session_id": SESSION}, {}):
+        for said in ({"therapist_session_id": SESSION_ID}, {}):
             answer = clinic.alma.post(TRIGGER, trigger(**said))
             assert (answer.status_code, answer.json()["title"]) == (409, "Conflict")
         assert clinic.alma.put(path, {}).status_code == 409
@@ -177,12 +177,12 @@ class TestWithoutASession:
     """The newest session that there are words of is drafted from."""
 
     def test_of_a_note(self, clinic: Clinic) -> None:
-        clinic.alma.save_note(therapist_session_id=SESSION)
-        assert clinic.alma.get(_asked(clinic)).json()["therapist_session_id"] == SESSION
+        clinic.alma.save_note(therapist_session_id=SESSION_ID)
+        assert clinic.alma.get(_asked(clinic)).json()["therapist_session_id"] == SESSION_ID
 
     def test_of_a_transcript(self, clinic: Clinic) -> None:
         assert clinic.alma.put(TRANSCRIPT, {"text": "Client: I slept."}).status_code == 201
-        assert clinic.alma.get(_asked(clinic)).json()["therapist_session_id"] == SESSION
+        assert clinic.alma.get(_asked(clinic)).json()["therapist_session_id"] == SESSION_ID
 
     def test_of_a_note_of_no_session(self, clinic: Clinic) -> None:
         clinic.alma.save_note()

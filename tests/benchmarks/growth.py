@@ -21,8 +21,9 @@ from typing import Final
 import psycopg
 from psycopg.rows import tuple_row
 
-from domain.note import CreateNote, Draft, decide
-from domain.value import By, Kind, Role, aggregate_id
+from domain.aggregates import aggregate_id
+from domain.note import NOTE, CreateNote, Draft, decide
+from domain.value import By, Kind, Role
 from ledger.appender import write_additions
 from ledger.codec import entry_associated_data, seal_fact
 from ledger.entry import Addition, NewEntry
@@ -33,7 +34,7 @@ from runtime.settings import Settings
 from runtime.wiring import System
 from tests.benchmarks.seeding import (
     CLINIC,
-    RECORD_TYPE,
+    SEEDED_TYPE,
     TEXT,
     Seeded,
     client_ids,
@@ -48,20 +49,24 @@ THREADS: Final = 32
 ROUNDS: Final = 9
 
 
-def creates(system: System, seeded: Seeded) -> Iterator[CreateNote]:
+NewNote = tuple[int, CreateNote]
+"""Its id, and the command that makes it."""
+
+
+def creates(system: System, seeded: Seeded) -> Iterator[NewNote]:
     """New notes, of all clients in turn."""
     for client in itertools.cycle(client_ids()):
         therapist = seeded.therapist_of(client).user_id
-        yield CreateNote(
+        create = CreateNote(
             by=By(user_id=therapist, role=Role.THERAPIST),
             at=system.services.clock(),
-            note_id=system.services.ledger.ids.next(Kind.NOTE),
             client_user_id=client,
             therapist_user_id=therapist,
             therapist_client_id=seeded.relationship_of(client),
-            record_type=RECORD_TYPE,
+            record_type=SEEDED_TYPE,
             draft=Draft(text=TEXT),
         )
+        yield system.services.ledger.ids.next(Kind.NOTE), create
 
 
 def stored(system: System) -> int:
@@ -76,36 +81,36 @@ def stored(system: System) -> int:
     return int(row[0])
 
 
-def fill(system: System, notes: Iterator[CreateNote], size: int) -> None:
+def fill(system: System, notes: Iterator[NewNote], size: int) -> None:
     """Append until the ledger holds `size` entries."""
     writers = [view.write for view in VIEWS]
     while (missing := size - stored(system)) > 0:
         batch = itertools.islice(notes, min(BATCH, missing))
-        additions = [_addition(system, command) for command in batch]
+        additions = [_addition(system, *new) for new in batch]
         with system.datastore.as_ledger() as conn, conn.transaction():
             write_additions(conn.cursor(row_factory=tuple_row), additions, writers)
 
 
-def _addition(system: System, command: CreateNote) -> Addition:
-    aggregate = aggregate_id(Kind.NOTE, command.note_id)
-    [fact] = decide(None, command)
+def _addition(system: System, note_id: int, command: CreateNote) -> Addition:
+    aggregate = aggregate_id(Kind.NOTE, note_id)
+    [fact] = decide(note_id, None, command)
     key = system.services.keys.for_sealing(CLINIC, fact.subject())
     state = seal_fact(key, entry_associated_data(CLINIC, aggregate, 1, fact.fact_type), fact)
     return Addition(CLINIC, aggregate, (NewEntry(1, fact, state),))
 
 
-def measure(system: System, notes: Iterator[CreateNote], saves: int) -> float:
+def measure(system: System, notes: Iterator[NewNote], saves: int) -> float:
     """Microseconds a save."""
     record = system.services.ledger.record
     commands = list(itertools.islice(notes, saves))
     with ThreadPoolExecutor(THREADS) as threads:
         began = time.perf_counter()
-        list(threads.map(lambda c: record(CLINIC, Kind.NOTE, c.note_id, c), commands))
+        list(threads.map(lambda new: record(CLINIC, NOTE, *new), commands))
         return (time.perf_counter() - began) / saves * 1e6
 
 
 @contextmanager
-def grown(address: ServerAddress, state: Path) -> Iterator[tuple[System, Iterator[CreateNote]]]:
+def grown(address: ServerAddress, state: Path) -> Iterator[tuple[System, Iterator[NewNote]]]:
     """A ledger of its own, with SMALL entries, and the notes to fill it further."""
     lay(address)
     with wiring.build(Settings(state=state), address.app_url) as system:

@@ -11,11 +11,12 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 
-from domain.note import CreateNote, Draft, SaveNote
-from domain.person import PutPerson
-from domain.record_type import PutRecordType
-from domain.relationship import PutRelationship
-from domain.value import By, Kind, Role
+from domain.note import NOTE, CreateNote, Draft, SaveNote
+from domain.person import PERSON, PutPerson
+from domain.record_type import RECORD_TYPE, PutRecordType
+from domain.relationship import RELATIONSHIP, PutRelationship
+from domain.soap_note import SOAP_NOTE
+from domain.value import By, Role
 from ledger import schema
 from projections.rebuild import lay_missing
 from runtime import wiring
@@ -27,7 +28,7 @@ CLIENTS: Final = 1_000
 THERAPISTS: Final = 10
 NOTES_EACH: Final = 5
 """Of each kind, for each client."""
-RECORD_TYPE: Final = 2
+SEEDED_TYPE: Final = 2
 CREATED_TYPE: Final = 3
 """Of the notes that a benchmark creates."""
 CLINIC: Final = 1
@@ -88,49 +89,45 @@ def seed_people(system: System) -> Seeded:
     """Therapists, clients and who treats whom."""
     record, at = system.services.ledger.record, system.services.clock()
     who: dict[str, Any] = {"by": _THE_OPERATOR, "at": at}
-    for number in (RECORD_TYPE, CREATED_TYPE):
-        put = PutRecordType(**who, record_type=number, name=f"Type {number}", description="")
-        record(CLINIC, Kind.RECORD_TYPE, number, put)
+    for number in (SEEDED_TYPE, CREATED_TYPE):
+        put = PutRecordType(**who, name=f"Type {number}", description="")
+        record(CLINIC, RECORD_TYPE, number, put)
     therapists = []
     for number in range(_FIRST_THERAPIST, _FIRST_THERAPIST + THERAPISTS):
-        person = PutPerson(
-            **who, user_id=number, role=Role.THERAPIST, full_name=f"Therapist {number}"
-        )
-        record(CLINIC, Kind.PERSON, number, person)
+        person = PutPerson(**who, role=Role.THERAPIST, full_name=f"Therapist {number}")
+        record(CLINIC, PERSON, number, person)
         login = f"therapist-{number}"
         token = system.services.accounts.add_token(login, Role.THERAPIST, number)
         therapists.append(Therapist(number, login, token))
     seeded = Seeded(tuple(therapists))
     for client in client_ids():
-        person = PutPerson(**who, user_id=client, role=Role.CLIENT, full_name=f"Client {client}")
-        record(CLINIC, Kind.PERSON, client, person)
+        person = PutPerson(**who, role=Role.CLIENT, full_name=f"Client {client}")
+        record(CLINIC, PERSON, client, person)
         relationship = PutRelationship(
             **who,
-            therapist_client_id=seeded.relationship_of(client),
             therapist_user_id=seeded.therapist_of(client).user_id,
             client_user_id=client,
         )
-        record(CLINIC, Kind.RELATIONSHIP, client, relationship)
+        record(CLINIC, RELATIONSHIP, client, relationship)
     return seeded
 
 
 def _seed_notes(system: System, seeded: Seeded, client: int) -> None:
     ledger, at = system.services.ledger, system.services.clock()
     by = By(user_id=seeded.therapist_of(client).user_id, role=Role.THERAPIST)
-    for kind in (Kind.NOTE, Kind.SOAP_NOTE):
+    for aggregate in (NOTE, SOAP_NOTE):
         for _ in range(NOTES_EACH):
-            note_id = ledger.ids.next(kind)
+            note_id = ledger.ids.next(aggregate.kind)
             create = CreateNote(
                 by=by,
                 at=at,
-                note_id=note_id,
                 client_user_id=client,
                 therapist_user_id=by.user_id,
                 therapist_client_id=seeded.relationship_of(client),
-                record_type=RECORD_TYPE,
+                record_type=SEEDED_TYPE,
                 draft=Draft(text=TEXT),
             )
-            ledger.record(CLINIC, kind, note_id, create)
+            ledger.record(CLINIC, aggregate, note_id, create)
             approve = Draft(text=TEXT, is_approved=True, signer_name="Therapist")
-            save = SaveNote(by=by, at=at, note_id=note_id, draft=approve)
-            ledger.record(CLINIC, kind, note_id, save)
+            save = SaveNote(by=by, at=at, draft=approve)
+            ledger.record(CLINIC, aggregate, note_id, save)

@@ -29,7 +29,7 @@ from tests.benchmarks.http_load import Measured, drive, request
 from tests.benchmarks.seeding import (
     CLIENTS,
     CREATED_TYPE,
-    RECORD_TYPE,
+    SEEDED_TYPE,
     Seeded,
     client_ids,
     seeded_system,
@@ -124,7 +124,7 @@ def reads(seeded: Seeded) -> Iterator[bytes]:
     prepared = []
     for client in client_ids():
         therapist = seeded.therapist_of(client)
-        body = json.dumps({"record_type_id": RECORD_TYPE, "client_user_id": client}).encode()
+        body = json.dumps({"record_type_id": SEEDED_TYPE, "client_user_id": client}).encode()
         headers = basic(therapist.login, therapist.token) | {"Content-Type": JSON}
         prepared += [request("POST", path, headers, body) for path in paths]
     while True:

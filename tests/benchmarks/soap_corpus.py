@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from domain.generation import SourceKind
+from domain.generation_facts import SourceKind
 from handlers.soap.model import Candidate
 from handlers.soap.reading import read
 from handlers.soap.sentences import WORD, pieces, units

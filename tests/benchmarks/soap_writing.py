@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import NamedTuple
 
-from domain.generation import SourceKind
+from domain.generation_facts import SourceKind
 from handlers.soap.model import Model
 from handlers.soap_extractive import ExtractiveWriter
 from handlers.soap_writer import FILED, Section, SoapDraft, Source

@@ -8,10 +8,11 @@ from typing import Final, NamedTuple, Self
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from domain.generation import GenerationFailed, GenerationFinished
+from domain.aggregates import aggregate_id, kind_and_number
+from domain.generation_facts import GenerationFailed, GenerationFinished
 from domain.note_facts import NoteDeidentified, NoteProcessingFailed
 from domain.session import SessionStatusAdvanced
-from domain.value import Fact, Kind, aggregate_id, kind_and_number
+from domain.value import Fact, Kind
 from domain.work import JobName
 from handlers.policies import Job
 from handlers.relay import FOLLOWER

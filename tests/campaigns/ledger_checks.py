@@ -13,6 +13,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier
 
+from domain.aggregates import kind_and_number
 from domain.note_facts import (
     AmendedWords,
     HistoryEntryAmended,
@@ -21,7 +22,7 @@ from domain.note_facts import (
     NoteVersion,
     NoteWords,
 )
-from domain.value import Fact, Kind, Reason, kind_and_number
+from domain.value import Fact, Kind, Reason
 from ledger.ledger import Ledger, SealedEntry
 from projections.rebuild import VIEWS, rebuild
 from tests.campaigns.http_client import BASE, Client, json_request

@@ -1,5 +1,9 @@
 """Who may do what: the whole table, one row for each role, action and kind of note."""
 
+from collections import Counter
+from collections.abc import Iterable
+from itertools import product
+
 import pytest
 
 from domain.access import (
@@ -17,7 +21,7 @@ from domain.refusals import (
     PsychotherapyNotesAreTheAuthors,
     Refused,
 )
-from domain.value import PSYCHOTHERAPY, By, Kind, Role
+from domain.value import PSYCHOTHERAPY, THE_WORKER, By, Kind, Role
 from tests.samples import ADAM, ALMA, AUDRA, BRUNO, CLARA, EVERYBODY, ML, PROGRESS, caller
 
 OWN = NoteAccess(Kind.NOTE, PROGRESS, ALMA.user_id)
@@ -27,59 +31,69 @@ OF_A_STRANGER = NoteAccess(Kind.NOTE, PROGRESS, BRUNO.user_id)
 PSYCHOTHERAPY_OF_HER_CLIENT = OF_HER_CLIENT._replace(record_type=PSYCHOTHERAPY)
 SOAP = NoteAccess(Kind.SOAP_NOTE, PROGRESS, ALMA.user_id)
 SOAP_PSYCHOTHERAPY = SOAP._replace(record_type=PSYCHOTHERAPY)
-ALL_NOTES = (
-    OWN,
-    OWN_PSYCHOTHERAPY,
-    OF_HER_CLIENT,
-    OF_A_STRANGER,
-    PSYCHOTHERAPY_OF_HER_CLIENT,
-    SOAP,
-    SOAP_PSYCHOTHERAPY,
-)
+NOTES = (OWN, OF_HER_CLIENT, OF_A_STRANGER, SOAP)
+PSYCHOTHERAPY_NOTES = (OWN_PSYCHOTHERAPY, PSYCHOTHERAPY_OF_HER_CLIENT, SOAP_PSYCHOTHERAPY)
+ALL_NOTES = NOTES + PSYCHOTHERAPY_NOTES
+ALMAS = (OWN, OWN_PSYCHOTHERAPY, SOAP, SOAP_PSYCHOTHERAPY)
+BRUNOS = (OF_HER_CLIENT, OF_A_STRANGER, PSYCHOTHERAPY_OF_HER_CLIENT)
+SOMEBODY_OF_EACH_ROLE = (ALMA, AUDRA, ML, THE_WORKER, CLARA, ADAM)
+"""The worker has the role of the ML service, and may do one thing more."""
+
+READS = (Action.READ, Action.READ_DEIDENTIFIED)
 CHANGES = (Action.SAVE, Action.DELETE, Action.CHANGE_HISTORY, Action.ASK_AGAIN)
 
 Rule = tuple[By, Action, NoteAccess, type[Refused] | None]
 
+
+def rules(
+    people: Iterable[By],
+    actions: Iterable[Action],
+    notes: Iterable[NoteAccess],
+    expected: type[Refused] | None,
+) -> list[Rule]:
+    """One rule for each of them."""
+    return [(*asked, expected) for asked in product(people, actions, notes)]
+
+
 RULES: list[Rule] = [
-    (ALMA, Action.READ, OWN, None),
-    (ALMA, Action.READ, OWN_PSYCHOTHERAPY, None),
-    (ALMA, Action.READ, OF_HER_CLIENT, None),
-    (ALMA, Action.READ, OF_A_STRANGER, NoteIsUnknown),
-    (ALMA, Action.READ, PSYCHOTHERAPY_OF_HER_CLIENT, NoteIsUnknown),
-    (ALMA, Action.READ, SOAP, None),
-    (ALMA, Action.READ, SOAP_PSYCHOTHERAPY, None),
-    *((ALMA, change, OWN, None) for change in CHANGES),
-    *((ALMA, change, OWN_PSYCHOTHERAPY, None) for change in CHANGES),
-    *((ALMA, change, OF_HER_CLIENT, NotTheAuthor) for change in CHANGES),
-    *((ALMA, change, OF_A_STRANGER, NotTheAuthor) for change in CHANGES),
-    (AUDRA, Action.READ, OWN, None),
-    (AUDRA, Action.READ, SOAP, None),
-    (AUDRA, Action.READ, OWN_PSYCHOTHERAPY, PsychotherapyNotesAreTheAuthors),
-    (AUDRA, Action.READ, SOAP_PSYCHOTHERAPY, PsychotherapyNotesAreTheAuthors),
-    *((AUDRA, change, note, NotPermitted) for change in CHANGES for note in ALL_NOTES),
-    (ML, Action.SAVE, SOAP, None),
-    (ML, Action.SAVE, SOAP_PSYCHOTHERAPY, PsychotherapyNotesAreTheAuthors),
-    (ML, Action.SAVE, OWN, NotPermitted),
-    (ML, Action.SAVE, OWN_PSYCHOTHERAPY, NotPermitted),
-    *(
-        (ML, action, note, NotPermitted)
-        for action in (Action.READ, Action.DELETE, Action.CHANGE_HISTORY, Action.ASK_AGAIN)
-        for note in ALL_NOTES
+    *rules([ALMA], READS, [OWN, OWN_PSYCHOTHERAPY, OF_HER_CLIENT, SOAP, SOAP_PSYCHOTHERAPY], None),
+    *rules([ALMA], READS, [OF_A_STRANGER, PSYCHOTHERAPY_OF_HER_CLIENT], NoteIsUnknown),
+    *rules([ALMA], CHANGES, ALMAS, None),
+    *rules([ALMA], CHANGES, BRUNOS, NotTheAuthor),
+    *rules([ALMA], [Action.RECORD_WORK], ALL_NOTES, NotPermitted),
+    *rules([AUDRA], READS, NOTES, None),
+    *rules([AUDRA], READS, PSYCHOTHERAPY_NOTES, PsychotherapyNotesAreTheAuthors),
+    *rules([AUDRA], [*CHANGES, Action.RECORD_WORK], ALL_NOTES, NotPermitted),
+    *rules([ML, THE_WORKER], [Action.READ], ALL_NOTES, NotPermitted),
+    *rules([ML, THE_WORKER], [Action.READ_DEIDENTIFIED], NOTES, None),
+    *rules(
+        [ML, THE_WORKER],
+        [Action.READ_DEIDENTIFIED],
+        PSYCHOTHERAPY_NOTES,
+        PsychotherapyNotesAreTheAuthors,
     ),
-    *((CLARA, action, note, NotPermitted) for action in Action for note in ALL_NOTES),
-    *((ADAM, Action.ASK_AGAIN, note, None) for note in ALL_NOTES),
-    *(
-        (ADAM, action, note, NotPermitted)
-        for action in (Action.READ, Action.SAVE, Action.DELETE, Action.CHANGE_HISTORY)
-        for note in ALL_NOTES
-    ),
+    *rules([ML, THE_WORKER], [Action.SAVE], [SOAP], None),
+    *rules([ML, THE_WORKER], [Action.SAVE], [SOAP_PSYCHOTHERAPY], PsychotherapyNotesAreTheAuthors),
+    *rules([ML, THE_WORKER], [Action.SAVE], [OWN, OWN_PSYCHOTHERAPY, *BRUNOS], NotPermitted),
+    *rules([ML, THE_WORKER], CHANGES[1:], ALL_NOTES, NotPermitted),
+    *rules([ML], [Action.RECORD_WORK], ALL_NOTES, NotPermitted),
+    *rules([THE_WORKER], [Action.RECORD_WORK], ALL_NOTES, None),
+    *rules([CLARA], Action, ALL_NOTES, NotPermitted),
+    *rules([ADAM], [Action.ASK_AGAIN], ALL_NOTES, None),
+    *rules([ADAM], [*READS, *CHANGES[:3], Action.RECORD_WORK], ALL_NOTES, NotPermitted),
 ]
+
+
+def test_the_table_has_each_role_action_and_note_once() -> None:
+    asked = Counter((who, action, note) for who, action, note, _ in RULES)
+    assert asked == Counter(product(SOMEBODY_OF_EACH_ROLE, Action, ALL_NOTES))
+    assert {who.role for who in SOMEBODY_OF_EACH_ROLE} == set(Role)
 
 
 @pytest.mark.parametrize(("who", "action", "note", "expected"), RULES)
 def test_rules(who: By, action: Action, note: NoteAccess, expected: type[Refused] | None) -> None:
     assert refusal(who, action, note) is expected
-    assert refusal(caller(who), action, note) is expected, "a reader and a writer are told alike"
+    assert refusal(caller(who), action, note) is expected, "a reader and a writer get one answer"
 
 
 D = DirectoryAction

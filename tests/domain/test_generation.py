@@ -4,15 +4,8 @@ from typing import Any
 
 import pytest
 
-from domain import generation
-from domain.generation import (
-    OPEN,
-    AnyGenerationFact,
-    Generation,
-    GenerationState,
-    evolve,
-    is_wanted,
-)
+from domain.generation import GENERATION, is_wanted
+from domain.generation_facts import OPEN, AnyGenerationFact, Generation, GenerationState, evolve
 from domain.refusals import (
     GenerationHasEnded,
     GenerationIsUnderWay,
@@ -28,7 +21,8 @@ from domain.work import WhyFailed
 from tests.domain.histories import histories
 from tests.samples import ADAM, ALMA, AUDRA, BRUNO, CLARA, ML, after
 from tests.work_samples import (
-    SOAP_NOTE,
+    GENERATION_ID,
+    SOAP_NOTE_ID,
     cancel,
     cancelled,
     draft_made,
@@ -44,7 +38,7 @@ from tests.work_samples import (
     started,
 )
 
-given = histories(generation.decide, evolve)
+given = histories(GENERATION, GENERATION_ID)
 
 
 def made(*facts: AnyGenerationFact) -> Generation:
@@ -179,7 +173,7 @@ class TestRequestedAgain:
     def test_the_new_run_has_its_own_soap_note(self) -> None:
         given(self.AGAIN).when(start(2)).then([started(2)])
         given(self.AGAIN).when(record_draft(2)).then([draft_made(2)])
-        given(self.AGAIN).when(finish(2)).then([finished(2, soap_note_id=SOAP_NOTE + 1)])
+        given(self.AGAIN).when(finish(2)).then([finished(2, soap_note_id=SOAP_NOTE_ID + 1)])
 
 
 # In the order in which the source asks: where two could be said, the upper one is.

@@ -9,29 +9,32 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from domain import generation
 from domain.generation import (
-    AnyGenerationFact,
     FailRun,
     FinishRun,
+    GenerationCommand,
+    RecordDraft,
+    StartRun,
+    WorkersCommand,
+    is_wanted,
+)
+from domain.generation_facts import (
+    AnyGenerationFact,
     Generation,
     GenerationCancelled,
-    GenerationCommand,
     GenerationDrafted,
     GenerationFailed,
     GenerationFinished,
     GenerationRequested,
     GenerationStarted,
-    RecordDraft,
-    StartRun,
-    WorkersCommand,
     evolve,
-    is_wanted,
 )
 from domain.refusals import GenerationHasEnded, GenerationIsUnderWay, NotPermitted, NotTheAuthor
 from domain.value import THE_WORKER, By
 from domain.work import WhyFailed
 from tests.samples import ADAM, ALMA, BRUNO, ML, after
 from tests.work_samples import (
-    SOAP_NOTE,
+    GENERATION_ID,
+    SOAP_NOTE_ID,
     cancel,
     fail,
     finish,
@@ -69,7 +72,7 @@ class GenerationLife(RuleBasedStateMachine):
     @rule(by=WHO)
     def is_requested_again(self, by: By) -> None:
         is_open = self._is_open()
-        asked = self._ask(request_again(SOAP_NOTE + self.run, by=by, at=self._now()))
+        asked = self._ask(request_again(SOAP_NOTE_ID + self.run, by=by, at=self._now()))
         assert bool(asked) == (by is ALMA and not is_open)
         if asked:
             self.run, self.stands = self.run + 1, "queued"
@@ -91,21 +94,27 @@ class GenerationLife(RuleBasedStateMachine):
     def a_worker_makes_the_draft(self, by: By, ago: int, model: str) -> None:
         command = record_draft(self.run - ago, by=by, at=self._now(), model=model)
         if self._work(command):
-            assert not generation.decide(self.generation, command), "a run has one draft"
+            assert not generation.decide(GENERATION_ID, self.generation, command), (
+                "a run has one draft"
+            )
 
     @rule(by=WORKERS, ago=RUNS_AGO)
     def a_worker_finishes(self, by: By, ago: int) -> None:
         command = finish(self.run - ago, by=by, at=self._now())
         if self._work(command):
             self.stands = "done"
-            assert not generation.decide(self.generation, command), "a run finishes once"
+            assert not generation.decide(GENERATION_ID, self.generation, command), (
+                "a run finishes once"
+            )
 
     @rule(by=WORKERS, ago=RUNS_AGO, why=st.sampled_from(WhyFailed))
     def a_worker_gives_up(self, by: By, ago: int, why: WhyFailed) -> None:
         command = fail(self.run - ago, why, by=by, at=self._now())
         if self._work(command):
             self.stands = "failed"
-            assert not generation.decide(self.generation, command), "a run fails once"
+            assert not generation.decide(GENERATION_ID, self.generation, command), (
+                "a run fails once"
+            )
 
     def _now(self) -> datetime:
         self.minutes += 1
@@ -136,7 +145,7 @@ class GenerationLife(RuleBasedStateMachine):
 
     def _ask(self, command: GenerationCommand) -> Sequence[AnyGenerationFact]:
         try:
-            facts = generation.decide(self.generation, command)
+            facts = generation.decide(GENERATION_ID, self.generation, command)
         except EXPECTED_REFUSALS:
             return []
         for fact in facts:

@@ -40,6 +40,7 @@ from tests.samples import (
     BRUNO,
     LETTER,
     ML,
+    NOTE_ID,
     PROGRESS,
     X_RAY,
     after,
@@ -88,7 +89,7 @@ class NoteLife(RuleBasedStateMachine):
         self.minutes = 0
 
     def decide(self, command: NoteCommand) -> Sequence[AnyNoteFact]:
-        return note.decide(self.note, command)
+        return note.decide(NOTE_ID, self.note, command)
 
     # --- what is asked
 
@@ -314,7 +315,7 @@ class SoapNoteLife(NoteLife):
     kind = Kind.SOAP_NOTE
 
     def decide(self, command: NoteCommand) -> Sequence[AnyNoteFact]:
-        return soap_note.decide(self.note, command)
+        return soap_note.decide(NOTE_ID, self.note, command)
 
     @invariant()
     def the_ml_text_is_what_the_ml_service_said_last(self) -> None:

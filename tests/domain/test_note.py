@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain import note
+from domain.note import NOTE
 from domain.note_facts import AnyNoteFact, evolve, whole_text
 from domain.refusals import (
     ApprovedEntryIsFinal,
@@ -32,6 +32,7 @@ from tests.samples import (
     LETTER,
     ML,
     NOON,
+    NOTE_ID,
     READ_LETTER,
     UNREAD_X_RAY,
     X_RAY,
@@ -49,7 +50,7 @@ from tests.samples import (
     withdrawn,
 )
 
-given = histories(note.decide, evolve)
+given = histories(NOTE, NOTE_ID)
 
 
 def test_the_whole_text_is_the_notes_and_then_each_files() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain import note, soap_note
+from domain.note import NOTE
 from domain.note_facts import AnyNoteFact, Note, evolve
 from domain.note_work import is_wanted, save_starts_work
 from domain.refusals import (
@@ -16,6 +16,7 @@ from domain.refusals import (
     PsychotherapyNotesStartNothing,
     Refused,
 )
+from domain.soap_note import SOAP_NOTE
 from domain.value import PSYCHOTHERAPY, THE_WORKER, Kind, Role
 from domain.work import NoteJob, WhyFailed
 from tests.domain.histories import histories
@@ -26,6 +27,7 @@ from tests.samples import (
     BRUNO,
     CLARA,
     ML,
+    NOTE_ID,
     after,
     amended,
     approved,
@@ -45,8 +47,8 @@ from tests.work_samples import (
     record_deidentified,
 )
 
-given = histories(note.decide, evolve)
-given_soap = histories(soap_note.decide, evolve)
+given = histories(NOTE, NOTE_ID)
+given_soap = histories(SOAP_NOTE, NOTE_ID)
 
 JOBS: tuple[NoteJob, ...] = (DEIDENTIFY, SET_EVENT_STATUS)
 BY_ML: dict[str, Any] = {"by": ML, "sender_role": Role.ML}

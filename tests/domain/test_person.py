@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from domain import person
-from domain.person import PersonRegistered, PersonRenamed, PersonWords, evolve
+from domain.person import PERSON, PersonRegistered, PersonRenamed, PersonWords, evolve
 from domain.refusals import NotPermitted, Refused, RoleIsFixed
 from domain.value import Role
 from tests.domain.histories import histories
 from tests.samples import ADAM, ALMA, AUDRA, CLARA, ML, NOON, after, put_person
 
-given = histories(person.decide, evolve)
+given = histories(PERSON, CLARA.user_id)
 
 REGISTERED = PersonRegistered(
     by=ADAM,

@@ -4,13 +4,12 @@ from typing import Any
 
 import pytest
 
-from domain import record_type
-from domain.record_type import RecordTypeDefined, RecordTypeRetired, evolve
+from domain.record_type import RECORD_TYPE, RecordTypeDefined, RecordTypeRetired, evolve
 from domain.refusals import NotPermitted, Refused
 from tests.domain.histories import histories
 from tests.samples import ADAM, ALMA, AUDRA, CLARA, ML, NOON, PROGRESS, put_record_type
 
-given = histories(record_type.decide, evolve)
+given = histories(RECORD_TYPE, PROGRESS)
 
 DEFINED = RecordTypeDefined(
     by=ADAM, at=NOON, record_type=PROGRESS, name="Progress note", description="How it goes."

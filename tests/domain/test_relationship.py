@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from domain import relationship
 from domain.refusals import NotPermitted, Refused, RelationshipIsFixed
-from domain.relationship import RelationshipBegan, RelationshipEnded, evolve
+from domain.relationship import RELATIONSHIP, RelationshipBegan, RelationshipEnded, evolve
 from tests.domain.histories import histories
 from tests.samples import (
     ADAM,
@@ -21,7 +20,7 @@ from tests.samples import (
     put_relationship,
 )
 
-given = histories(relationship.decide, evolve)
+given = histories(RELATIONSHIP, ALMA_TREATS_CLARA)
 
 ABOUT: dict[str, Any] = {
     "by": ADAM,

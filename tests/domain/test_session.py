@@ -1,10 +1,10 @@
 """The life of a therapy session."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from domain import session
 from domain.refusals import (
     NotPermitted,
     NotTheAuthor,
@@ -14,6 +14,7 @@ from domain.refusals import (
     SessionIsUnknown,
 )
 from domain.session import (
+    SESSION,
     AnySessionFact,
     EventStatus,
     SessionRescheduled,
@@ -33,7 +34,7 @@ from tests.samples import (
     DAVID,
     ML,
     NOON,
-    SESSION,
+    SESSION_ID,
     after,
     put_session,
 )
@@ -45,12 +46,12 @@ from tests.work_samples import (
     version_of_note,
 )
 
-given = histories(session.decide, evolve)
+given = histories(SESSION, SESSION_ID)
 
 ABOUT: dict[str, Any] = {
     "by": ALMA,
     "at": NOON,
-    "session_id": SESSION,
+    "session_id": SESSION_ID,
     "client_user_id": CLARA.user_id,
 }
 SCHEDULED = SessionScheduled(
@@ -97,6 +98,35 @@ class TestScheduled:
     def test_the_same_instant_in_another_zone_is_the_same_time(self) -> None:
         from_utrecht = NOON.fromisoformat("2026-03-02T13:00:00+01:00")
         given([SCHEDULED]).when(put_session(starts_at=from_utrecht)).then([])
+
+
+class TestTimes:
+    """A command gives both times; each that differs is taken over, and the other stays."""
+
+    @pytest.mark.parametrize(
+        ("starts_at", "ends_at"),
+        [(after(10), after(50)), (NOON, after(45)), (after(-10), after(70))],
+    )
+    def test_each_time_is_taken_over(self, starts_at: datetime, ends_at: datetime) -> None:
+        moved = SessionRescheduled(**ABOUT, starts_at=starts_at, ends_at=ends_at)
+        given([SCHEDULED]).when(put_session(starts_at=starts_at, ends_at=ends_at)).then([moved])
+        made = evolve(evolve(None, SCHEDULED), moved)
+        assert (made.starts_at, made.ends_at) == (starts_at, ends_at)
+
+    def test_the_first_times_are_taken_over(self) -> None:
+        command = put_session(starts_at=after(5), ends_at=after(25))
+        scheduled = SCHEDULED.model_copy(update={"starts_at": after(5), "ends_at": after(25)})
+        given([]).when(command).then([scheduled])
+        made = evolve(None, scheduled)
+        assert (made.starts_at, made.ends_at) == (after(5), after(25))
+
+    def test_a_status_alone_moves_no_time(self) -> None:
+        made = evolve(evolve(evolve(None, SCHEDULED), AN_HOUR_LATER), REVIEWED)
+        assert (made.starts_at, made.ends_at) == (after(60), after(110))
+        again = put_session(starts_at=after(60), event_status=EventStatus.COMPLETED)
+        given([SCHEDULED, AN_HOUR_LATER, REVIEWED]).when(again).then(
+            [SessionStatusSet(**ABOUT, event_status=EventStatus.COMPLETED)]
+        )
 
 
 class TestReviewed:

@@ -20,7 +20,7 @@ from domain.session import (
     evolve,
 )
 from domain.value import Kind
-from tests.samples import after, put_session
+from tests.samples import SESSION_ID, after, put_session
 from tests.work_samples import advance, put_transcript, version_of_note
 
 RANK = {
@@ -76,14 +76,14 @@ class SessionLife(RuleBasedStateMachine):
         """Of any save, be it the first time or again."""
         save = data.draw(st.sampled_from(self.saves))
         self._ask(save.model_copy(update={"at": self._now()}))
-        assert not session.decide(self.session, save), "a second time makes no fact"
+        assert not session.decide(SESSION_ID, self.session, save), "a second time makes no fact"
 
     def _now(self) -> datetime:
         self.minutes += 1
         return after(self.minutes)
 
     def _ask(self, command: SessionCommand) -> None:
-        for fact in session.decide(self.session, command):
+        for fact in session.decide(SESSION_ID, self.session, command):
             self.session = evolve(self.session, fact)
             self.facts.append(fact)
 
@@ -118,7 +118,7 @@ class SessionLife(RuleBasedStateMachine):
         assert len(by) == len(set(by))
         assert self.session is None or self.session.advanced_by == set(by)
         for save in self.saves:
-            assert save.note not in by or not session.decide(self.session, save)
+            assert save.note not in by or not session.decide(SESSION_ID, self.session, save)
 
     @invariant()
     def what_was_set_back_is_moved_on_by_later_saves_only(self) -> None:
@@ -138,7 +138,7 @@ class SessionLife(RuleBasedStateMachine):
     def _after(self, saves: Iterable[AdvanceStatus]) -> EventStatus | None:
         made = self.session
         for save in saves:
-            for fact in session.decide(made, save):
+            for fact in session.decide(SESSION_ID, made, save):
                 made = evolve(made, fact)
         return made.event_status if made else None
 

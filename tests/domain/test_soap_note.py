@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain import soap_note
-from domain.note_facts import AnyNoteFact, evolve
+from domain.note_facts import AnyNoteFact
 from domain.refusals import (
     MlMayNotApprove,
     NoteIsDeleted,
@@ -17,6 +16,7 @@ from domain.refusals import (
     SignatureWithoutApproval,
     VersionIsStale,
 )
+from domain.soap_note import SOAP_NOTE
 from domain.value import PSYCHOTHERAPY, Role
 from tests.domain.histories import histories
 from tests.samples import (
@@ -25,6 +25,7 @@ from tests.samples import (
     AUDRA,
     BRUNO,
     ML,
+    NOTE_ID,
     amend,
     amended,
     approved,
@@ -36,7 +37,7 @@ from tests.samples import (
     withdraw,
 )
 
-given = histories(soap_note.decide, evolve)
+given = histories(SOAP_NOTE, NOTE_ID)
 
 BY_ML: dict[str, Any] = {"by": ML, "sender_role": Role.ML}
 

@@ -1,52 +1,12 @@
-"""Identities, and that values stay what they are."""
-
-from uuid import RFC_4122
+"""Values stay what they are, and each refusal is a sentence."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from domain import refusals
 from domain.refusals import Refused
-from domain.value import (
-    KIND_NUMBER,
-    MAX_ID,
-    PSYCHOTHERAPY,
-    KeyScope,
-    Kind,
-    Subject,
-    aggregate_id,
-    kind_and_number,
-)
+from domain.value import PSYCHOTHERAPY, KeyScope, Subject
 from tests.samples import CLARA, drafted
-
-NUMBERS = st.integers(1, MAX_ID)
-
-
-@given(kind=st.sampled_from(Kind), number=NUMBERS)
-def test_an_aggregates_id_tells_its_kind_and_number(kind: Kind, number: int) -> None:
-    aggregate = aggregate_id(kind, number)
-    assert kind_and_number(aggregate) == (kind, number)
-    assert (aggregate.version, aggregate.variant) == (8, RFC_4122)
-
-
-@given(kind=st.sampled_from(Kind), earlier=NUMBERS, later=NUMBERS)
-def test_ids_grow_with_their_numbers(kind: Kind, earlier: int, later: int) -> None:
-    ids = (aggregate_id(kind, earlier), aggregate_id(kind, later))
-    assert (ids[0] < ids[1]) == (earlier < later)
-
-
-def test_the_stored_numbers_of_the_kinds_never_change() -> None:
-    assert {kind.value: number for kind, number in KIND_NUMBER.items()} == {
-        "note": 1,
-        "soap-note": 2,
-        "session": 3,
-        "person": 4,
-        "relationship": 5,
-        "record-type": 6,
-        "generation": 7,
-    }
 
 
 def test_psychotherapy_notes_have_a_key_of_their_own() -> None:

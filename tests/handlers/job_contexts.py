@@ -4,7 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from domain.generation import GenerationState
+from domain.generation import GENERATION
+from domain.generation_facts import GenerationState
+from domain.note import NOTE
+from domain.session import SESSION
 from domain.value import Kind
 from domain.work import JobName
 from handlers.deidentify import Deidentifier, Names
@@ -15,13 +18,13 @@ from ledger.keys import Keys, LocalKeyFile
 from ledger.ledger import Ledger
 from projections.transcripts import DraftSources
 from tests.databases import Program
-from tests.samples import CLINIC, NOON, NOTE, SESSION, create, enter_directory
-from tests.work_samples import GENERATION, request_generation
+from tests.samples import CLINIC, NOON, NOTE_ID, SESSION_ID, create, enter_directory, present
+from tests.work_samples import GENERATION_ID, request_generation
 
 MakeDraft = Callable[[Sequence[Source], Names], SoapDraft]
 
-STATUS_JOB: Final = Job(CLINIC, JobName.SET_EVENT_STATUS, Kind.NOTE, NOTE, 1)
-DRAFT_JOB: Final = Job(CLINIC, JobName.WRITE_SOAP_NOTE, Kind.GENERATION, GENERATION, 1)
+STATUS_JOB: Final = Job(CLINIC, JobName.SET_EVENT_STATUS, Kind.NOTE, NOTE_ID, 1)
+DRAFT_JOB: Final = Job(CLINIC, JobName.WRITE_SOAP_NOTE, Kind.GENERATION, GENERATION_ID, 1)
 
 
 def first_words(sources: Sequence[Source], names: Names) -> SoapDraft:
@@ -65,21 +68,20 @@ def ledger_with_scopes(program: Program, key_file: LocalKeyFile, scopes: Any) ->
 def with_session(program: Program, **fields: Any) -> None:
     """Record a directory and a note of its session."""
     enter_directory(program.ledger)
-    program.ledger.record(CLINIC, Kind.NOTE, NOTE, create(therapist_session_id=SESSION, **fields))
+    program.ledger.record(CLINIC, NOTE, NOTE_ID, create(therapist_session_id=SESSION_ID, **fields))
 
 
 def with_generation(program: Program, **fields: Any) -> None:
     """Record the same, and a request for a draft."""
     with_session(program, **fields)
-    program.ledger.record(CLINIC, Kind.GENERATION, GENERATION, request_generation())
+    program.ledger.record(CLINIC, GENERATION, GENERATION_ID, request_generation())
 
 
 def state_of_draft(program: Program) -> GenerationState:
     """The state of the generation."""
-    state: GenerationState = program.ledger.state(CLINIC, Kind.GENERATION, GENERATION).state
-    return state
+    return present(program.ledger.state(CLINIC, GENERATION, GENERATION_ID)).state
 
 
 def status_of_session(program: Program) -> str:
     """The session's event status."""
-    return str(program.ledger.state(CLINIC, Kind.SESSION, SESSION).event_status)
+    return str(present(program.ledger.state(CLINIC, SESSION, SESSION_ID)).event_status)

@@ -7,9 +7,12 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from domain.generation import Generation, GenerationState
+from domain.generation import GENERATION
+from domain.generation_facts import GenerationState
+from domain.note import NOTE
 from domain.note_facts import Note
-from domain.session import EventStatus
+from domain.session import SESSION, EventStatus
+from domain.soap_note import SOAP_NOTE
 from domain.value import PSYCHOTHERAPY, THE_WORKER, KeyScope, Kind, Role
 from domain.work import JobName, WhyFailed
 from handlers.deidentify import Names
@@ -34,20 +37,22 @@ from tests.handlers.job_contexts import (
 )
 from tests.samples import (
     CLINIC,
-    NOTE,
-    SESSION,
+    NOTE_ID,
+    SESSION_ID,
     after,
     amend,
     create,
     enter_directory,
+    present,
     put_session,
     save,
+    text_of,
 )
 from tests.wholeness import assert_whole
-from tests.work_samples import GENERATION, SOAP_NOTE, put_transcript, request_generation
+from tests.work_samples import GENERATION_ID, SOAP_NOTE_ID, put_transcript, request_generation
 
 Owner = psycopg.Connection[TupleRow]
-DEIDENTIFY_JOB: Final = Job(CLINIC, JobName.DEIDENTIFY, Kind.NOTE, NOTE, 1)
+DEIDENTIFY_JOB: Final = Job(CLINIC, JobName.DEIDENTIFY, Kind.NOTE, NOTE_ID, 1)
 SOAP: Final = 7
 
 
@@ -57,9 +62,9 @@ def run(program: Program, job: Job, **replaced: Any) -> None:
     Runs(datastore, OpenJobs(datastore), job_context(program, **replaced)).run(job)
 
 
-def soap_note(program: Program, note_id: int = SOAP_NOTE) -> Note:
+def soap_note(program: Program, note_id: int = SOAP_NOTE_ID) -> Note:
     """The SOAP note, which is there."""
-    found: Note | None = program.ledger.state(CLINIC, Kind.SOAP_NOTE, note_id)
+    found: Note | None = program.ledger.state(CLINIC, SOAP_NOTE, note_id)
     assert found is not None
     return found
 
@@ -84,8 +89,8 @@ class TestEventStatus:
         self, program: Program
     ) -> None:
         with_session(program)
-        approval: dict[str, Any] = {"therapist_session_id": SESSION, "is_approved": True}
-        program.ledger.record(CLINIC, Kind.SOAP_NOTE, SOAP, create(note_id=SOAP, **approval))
+        approval: dict[str, Any] = {"therapist_session_id": SESSION_ID, "is_approved": True}
+        program.ledger.record(CLINIC, SOAP_NOTE, SOAP, create(**approval))
         run(program, STATUS_JOB._replace(kind=Kind.SOAP_NOTE, number=SOAP))
         run(program, STATUS_JOB)
         assert status_of_session(program) == "Reviewed"
@@ -93,7 +98,7 @@ class TestEventStatus:
     def test_an_older_version_moves_it_too(self, program: Program) -> None:
         """The newer one may be of another session."""
         with_session(program)
-        program.ledger.record(CLINIC, Kind.NOTE, NOTE, save("slept badly"))
+        program.ledger.record(CLINIC, NOTE, NOTE_ID, save("slept badly"))
         run(program, STATUS_JOB)
         assert status_of_session(program) == "Therapist Summary Notes"
 
@@ -102,7 +107,7 @@ class TestEventStatus:
         run(program, STATUS_JOB)
         set_back = put_session(event_status=EventStatus.SCHEDULED)
         set_back = set_back.model_copy(update={"at": after(5)})
-        program.ledger.record(CLINIC, Kind.SESSION, SESSION, set_back)
+        program.ledger.record(CLINIC, SESSION, SESSION_ID, set_back)
         run(program, STATUS_JOB)
         assert status_of_session(program) == "Scheduled"
 
@@ -119,16 +124,16 @@ class TestDraft:
         assert "slept wel" in found.saved.words.text
         assert (found.is_approved, found.saved.sender_role) == (False, Role.ML)
         assert found.saved.by == THE_WORKER
-        assert found.saved.therapist_session_id == SESSION
+        assert found.saved.therapist_session_id == SESSION_ID
         assert state_of_draft(program) is GenerationState.DONE
         assert_whole(owner)
 
     def test_a_transcript_comes_before_the_notes(self, program: Program) -> None:
         with_generation(program)
-        program.ledger.record(CLINIC, Kind.SESSION, SESSION, put_transcript("Therapist: So?"))
+        program.ledger.record(CLINIC, SESSION, SESSION_ID, put_transcript("Therapist: So?"))
         run(program, DRAFT_JOB)
         [source] = _drafted(program).sources
-        assert (source.kind, source.number) == ("transcript", SESSION)
+        assert (source.kind, source.number) == ("transcript", SESSION_ID)
 
     def test_all_notes_of_the_session_are_read_and_no_psychotherapy_note(
         self, program: Program
@@ -137,11 +142,11 @@ class TestDraft:
         for note_id, record_type in ((2, 2), (3, PSYCHOTHERAPY)):
             program.ledger.record(
                 CLINIC,
-                Kind.NOTE,
+                NOTE,
                 note_id,
-                create(note_id=note_id, record_type=record_type, therapist_session_id=SESSION),
+                create(record_type=record_type, therapist_session_id=SESSION_ID),
             )
-        program.ledger.record(CLINIC, Kind.NOTE, NOTE, save("slept badly"))
+        program.ledger.record(CLINIC, NOTE, NOTE_ID, save("slept badly"))
         run(program, DRAFT_JOB)
         sources = _drafted(program).sources
         assert [(source.number, source.version) for source in sources] == [(1, 2), (2, 1)]
@@ -150,7 +155,7 @@ class TestDraft:
         self, program: Program
     ) -> None:
         with_generation(program, text="the original words")
-        program.ledger.record(CLINIC, Kind.NOTE, NOTE, amend(1, "the amended words"))
+        program.ledger.record(CLINIC, NOTE, NOTE_ID, amend(1, "the amended words"))
         sources_read: list[Source] = []
 
         def reading(sources: Sequence[Source], names: Names) -> SoapDraft:
@@ -168,16 +173,16 @@ class TestDraft:
         self, program: Program
     ) -> None:
         with_generation(program, text="the first words")
-        program.ledger.record(CLINIC, Kind.NOTE, NOTE, save("new words"))
-        program.ledger.record(CLINIC, Kind.NOTE, NOTE, amend(1, "amended"))
+        program.ledger.record(CLINIC, NOTE, NOTE_ID, save("new words"))
+        program.ledger.record(CLINIC, NOTE, NOTE_ID, amend(1, "amended"))
         run(program, DRAFT_JOB)
         assert "new words" in _text_of_soap_note(program)
 
     def test_nothing_to_draft_from_is_a_failure_with_that_reason(self, program: Program) -> None:
         enter_directory(program.ledger)
-        program.ledger.record(CLINIC, Kind.GENERATION, GENERATION, request_generation())
+        program.ledger.record(CLINIC, GENERATION, GENERATION_ID, request_generation())
         run(program, DRAFT_JOB)
-        state: Generation = program.ledger.state(CLINIC, Kind.GENERATION, GENERATION)
+        state = present(program.ledger.state(CLINIC, GENERATION, GENERATION_ID))
         assert state.why is WhyFailed.NOTHING_TO_DRAFT_FROM
 
     @pytest.mark.parametrize("step", range(1, 5))
@@ -214,7 +219,7 @@ class Dying:
         self._left = step
         self._is_before = is_before
 
-    def record(self, *given: Any) -> Recorded:
+    def record(self, *given: Any) -> Recorded[Any]:
         self._left -= 1
         if self._left == 0 and self._is_before:
             raise KeyboardInterrupt
@@ -248,18 +253,18 @@ class TestPsychotherapyNotes:
 
     def test_a_workers_keys_do_not_open_one(self, written: Ledger) -> None:
         with pytest.raises(KeyIsRefusedError):
-            written.state(CLINIC, Kind.NOTE, NOTE)
+            written.state(CLINIC, NOTE, NOTE_ID)
         with pytest.raises(KeyIsRefusedError):
-            written.read(CLINIC, Kind.NOTE, NOTE, 1)
+            written.read(CLINIC, NOTE, NOTE_ID, 1)
 
     def test_nor_do_they_seal_one(self, written: Ledger) -> None:
-        another = create(note_id=2, record_type=PSYCHOTHERAPY)
+        another = create(record_type=PSYCHOTHERAPY)
         with pytest.raises(KeyIsRefusedError):
-            written.record(CLINIC, Kind.NOTE, 2, another)
+            written.record(CLINIC, NOTE, 2, another)
 
     def test_they_open_all_others(self, written: Ledger) -> None:
-        written.record(CLINIC, Kind.NOTE, 2, create("slept well", note_id=2))
-        assert written.state(CLINIC, Kind.NOTE, 2).saved.words.text == "slept well"
+        written.record(CLINIC, NOTE, 2, create("slept well"))
+        assert text_of(present(written.state(CLINIC, NOTE, 2)).saved) == "slept well"
 
 
 def _text_of_soap_note(program: Program) -> str:
@@ -269,7 +274,7 @@ def _text_of_soap_note(program: Program) -> str:
 
 
 def _drafted(program: Program) -> Any:
-    state: Generation = program.ledger.state(CLINIC, Kind.GENERATION, GENERATION)
+    state = present(program.ledger.state(CLINIC, GENERATION, GENERATION_ID))
     return state.drafted
 
 

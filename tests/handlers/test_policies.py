@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import pytest
 
-from domain.generation import AnyGenerationFact
+from domain.aggregates import aggregate_id
+from domain.generation_facts import AnyGenerationFact
 from domain.note_facts import AnyNoteFact
-from domain.value import PSYCHOTHERAPY, Fact, Kind, Role, aggregate_id
+from domain.value import PSYCHOTHERAPY, Fact, Kind, Role
 from domain.work import JobName
 from handlers.policies import DIRECTORY_FACTS, Job, NoPolicyError, jobs_for
 from ledger.entry import Entry
@@ -18,8 +19,8 @@ from tests.samples import (
     CLINIC,
     ML,
     NOON,
-    NOTE,
-    SESSION,
+    NOTE_ID,
+    SESSION_ID,
     amended,
     approved,
     drafted,
@@ -31,7 +32,7 @@ DEIDENTIFY: Final = JobName.DEIDENTIFY
 SET_EVENT_STATUS: Final = JobName.SET_EVENT_STATUS
 
 
-def started(fact: Fact, kind: Kind, number: int = NOTE, version: int = 3) -> list[Job]:
+def started(fact: Fact, kind: Kind, number: int = NOTE_ID, version: int = 3) -> list[Job]:
     """The jobs of one entry."""
     return list(jobs_for(Entry(CLINIC, 7, aggregate_id(kind, number), version, fact)))
 
@@ -41,7 +42,7 @@ def names(fact: Fact, kind: Kind) -> list[JobName]:
     return [job.name for job in started(fact, kind)]
 
 
-IN_SESSION: Final[dict[str, Any]] = {"therapist_session_id": SESSION}
+IN_SESSION: Final[dict[str, Any]] = {"therapist_session_id": SESSION_ID}
 BY_ML: Final[dict[str, Any]] = {"by": ML, "sender_role": Role.ML}
 OF_PSYCHOTHERAPY: Final[dict[str, Any]] = {"record_type": PSYCHOTHERAPY, **IN_SESSION}
 BOTH: Final = [DEIDENTIFY, SET_EVENT_STATUS]
@@ -86,8 +87,8 @@ def test_what_is_asked_again_is_of_the_version_that_failed() -> None:
 
 
 def test_a_draft_names_its_run() -> None:
-    [job] = started(work.requested(run=3), Kind.GENERATION, number=work.GENERATION, version=8)
-    assert (job.number, job.version) == (work.GENERATION, 3)
+    [job] = started(work.requested(run=3), Kind.GENERATION, number=work.GENERATION_ID, version=8)
+    assert (job.number, job.version) == (work.GENERATION_ID, 3)
 
 
 def stored_types(parent: type[Fact] = Fact) -> Iterator[type[Fact]]:

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from domain.note import NOTE
 from domain.value import Kind
 from domain.work import JobName
 from handlers import open_jobs as open_jobs_module
@@ -16,11 +17,11 @@ from handlers.relay import FOLLOWER, Relay, Sweeper
 from ledger.bookmark import Follower, TryLater
 from ledger.locks import try_lock
 from tests.databases import Program
-from tests.samples import CLINIC, NOTE, SESSION, create
+from tests.samples import CLINIC, NOTE_ID, SESSION_ID, create
 
 Owner = psycopg.Connection[TupleRow]
-DEIDENTIFY = Job(CLINIC, JobName.DEIDENTIFY, Kind.NOTE, NOTE, 1)
-SET_STATUS = Job(CLINIC, JobName.SET_EVENT_STATUS, Kind.NOTE, NOTE, 1)
+DEIDENTIFY = Job(CLINIC, JobName.DEIDENTIFY, Kind.NOTE, NOTE_ID, 1)
+SET_STATUS = Job(CLINIC, JobName.SET_EVENT_STATUS, Kind.NOTE, NOTE_ID, 1)
 
 
 class Queue:
@@ -61,7 +62,7 @@ def follow(program: Program, queue: Queue, open_jobs: OpenJobs) -> None:
 
 def save(program: Program) -> None:
     """A note in a session."""
-    program.ledger.record(CLINIC, Kind.NOTE, NOTE, create(therapist_session_id=SESSION))
+    program.ledger.record(CLINIC, NOTE, NOTE_ID, create(therapist_session_id=SESSION_ID))
 
 
 def sent(owner: Owner) -> list[int]:

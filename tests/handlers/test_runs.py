@@ -14,8 +14,9 @@ from dramatiq.middleware import Shutdown, TimeLimitExceeded
 from eventsourcing.persistence import OperationalError
 from psycopg.rows import TupleRow
 
-from domain.generation import GenerationState
-from domain.value import Kind
+from domain.generation import GENERATION
+from domain.generation_facts import GenerationState
+from domain.note import NOTE
 from domain.work import WhyFailed
 from handlers.deidentify import Names
 from handlers.open_jobs import OpenJobs
@@ -33,8 +34,8 @@ from tests.handlers.job_contexts import (
     with_generation,
     with_session,
 )
-from tests.samples import CLINIC, NOTE, delete
-from tests.work_samples import GENERATION, cancel, request_again
+from tests.samples import CLINIC, NOTE_ID, delete, present
+from tests.work_samples import GENERATION_ID, cancel, request_again
 
 Owner = psycopg.Connection[TupleRow]
 CHECKOUT: Final = Path(__file__).parents[2]
@@ -63,8 +64,7 @@ def open_rows(owner: Owner) -> list[tuple[int, str | None]]:
 
 def why_of_draft(program: Program) -> WhyFailed | None:
     """Why it was given up."""
-    why: WhyFailed | None = program.ledger.state(CLINIC, Kind.GENERATION, GENERATION).why
-    return why
+    return present(program.ledger.state(CLINIC, GENERATION, GENERATION_ID)).why
 
 
 class TestDone:
@@ -85,7 +85,7 @@ class TestDone:
 
     def test_what_was_cancelled_is_not_begun(self, program: Program, owner: Owner) -> None:
         with_generation(program)
-        program.ledger.record(CLINIC, Kind.GENERATION, GENERATION, cancel())
+        program.ledger.record(CLINIC, GENERATION, GENERATION_ID, cancel())
         OpenJobs(program.datastore).ask([(DRAFT_JOB, 1)])
         runs_of(program, raising(ValueError())).run(DRAFT_JOB)
         assert open_rows(owner) == []
@@ -93,7 +93,7 @@ class TestDone:
 
     def test_what_was_deleted_is_not_begun(self, program: Program, owner: Owner) -> None:
         with_session(program)
-        program.ledger.record(CLINIC, Kind.NOTE, NOTE, delete())
+        program.ledger.record(CLINIC, NOTE, NOTE_ID, delete())
         runs_of(program).run(STATUS_JOB)
         assert status_of_session(program) != "Therapist Summary Notes"
         assert open_rows(owner) == []
@@ -211,7 +211,7 @@ class TestFailures:
     def test_what_was_given_up_can_be_asked_for_again(self, program: Program) -> None:
         with_generation(program)
         runs_of(program, raising(TimeLimitExceeded())).run(DRAFT_JOB)
-        program.ledger.record(CLINIC, Kind.GENERATION, GENERATION, request_again())
+        program.ledger.record(CLINIC, GENERATION, GENERATION_ID, request_again())
         runs_of(program).run(DRAFT_JOB._replace(version=2))
         assert state_of_draft(program) is GenerationState.DONE
 

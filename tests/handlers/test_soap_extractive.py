@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.generation import SourceKind
+from domain.generation_facts import SourceKind
 from handlers.soap.model import Model
 from handlers.soap_extractive import MAKER, ExtractiveWriter
 from handlers.soap_writer import (

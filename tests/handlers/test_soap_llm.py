@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from domain.generation import SourceKind
+from domain.generation_facts import SourceKind
 from handlers.soap.asking import Server
 from handlers.soap.support import Fault, fault, words
 from handlers.soap_llm import PROMPT, PROMPT_DIGEST, LlmWriter

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.generation import SourceKind
+from domain.generation_facts import SourceKind
 from handlers.soap.model import CLASSES, FILE, Candidate, Model, WeightsInvalidError
 from handlers.soap.reading import read
 from handlers.soap.sentences import pieces, units

@@ -5,8 +5,9 @@ from typing import Final
 
 import pytest
 
-from domain.generation import GenerationState, SourceKind
-from domain.value import Kind
+from domain.generation_facts import GenerationState, SourceKind
+from domain.note import NOTE
+from domain.soap_note import SOAP_NOTE
 from handlers.deidentify import DeidentificationFailedError, Deidentified, Names
 from handlers.open_jobs import OpenJobs
 from handlers.runs import Runs
@@ -17,8 +18,8 @@ from tests.databases import Program
 from tests.handlers.deidentifying import deidentifier
 from tests.handlers.job_contexts import DRAFT_JOB, job_context, state_of_draft, with_generation
 from tests.handlers.llm_server import LlmServer, note, says, serving
-from tests.samples import CLINIC, NOTE, save
-from tests.work_samples import SOAP_NOTE
+from tests.samples import CLINIC, NOTE_ID, present, save
+from tests.work_samples import SOAP_NOTE_ID
 
 CLIENT: Final = "Clara Claes"
 NAMES: Final = Names((CLIENT,), ("Alma Arends",), ("David Dekker",))
@@ -97,7 +98,7 @@ def test_where_a_layer_fails_nothing_is_sent() -> None:
 def test_a_whole_job_sends_no_identifier(program: Program) -> None:
     """From the ledger to the SOAP note, whose text has the names again."""
     with_generation(program)
-    program.ledger.record(CLINIC, Kind.NOTE, NOTE, save(FIRST))
+    program.ledger.record(CLINIC, NOTE, NOTE_ID, save(FIRST))
     with serving(says(SAID)) as server:
         settings = Settings.model_validate({"llm_url": server.url})
         context = job_context(
@@ -109,6 +110,6 @@ def test_a_whole_job_sends_no_identifier(program: Program) -> None:
     assert state_of_draft(program) is GenerationState.DONE
     sent = _sent(server)
     assert [word for word in IDENTIFIERS if word in sent] == []
-    words = program.ledger.state(CLINIC, Kind.SOAP_NOTE, SOAP_NOTE).saved.words
+    words = present(present(program.ledger.state(CLINIC, SOAP_NOTE, SOAP_NOTE_ID)).saved.words)
     assert f"{CLIENT} reports four hours of sleep." in words.text
     assert "No clinician wrote" in words.text

@@ -17,7 +17,7 @@ from typing import Any, Final
 from psycopg import Cursor, Transaction
 from psycopg.rows import DictRow
 
-from domain.value import Kind
+from domain.note import NOTE
 from ledger.database import LedgerConnection
 from ledger.entry import IdempotencyClaim
 from tests.databases import running
@@ -86,14 +86,14 @@ def _live_until(step: int, url: str, key_file: Path) -> None:
     with running(url, key_file, pool_size=2, max_overflow=0) as program:
         program.datastore.pool.connection_class = MortalConnection
         first = acknowledged_note(step)
-        program.ledger.record(CLINIC, Kind.NOTE, first, create(note_id=first))
+        program.ledger.record(CLINIC, NOTE, first, create())
         os.write(1, b"acknowledged %d\n" % first)
         note_id = dying_note(step)
         xray = program.ledger.seal_file(CLINIC, drafted().subject(), b"\x89PNG")
-        with_file = create(note_id=note_id, new_files=(new_file(X_RAY, xray.digest),))
+        with_file = create(new_files=(new_file(X_RAY, xray.digest),))
         program.datastore.pool.wait()
         Life.moments_left = step
-        program.ledger.record(CLINIC, Kind.NOTE, note_id, with_file, (xray,), claim(step))
+        program.ledger.record(CLINIC, NOTE, note_id, with_file, (xray,), claim(step))
         os.write(1, b"survived %d\n" % step)
         os._exit(0)
 

@@ -1,11 +1,11 @@
-"""Any fact of any kind, as hypothesis strategies: what the codec must carry."""
+"""Any fact of any type, as hypothesis strategies: what the codec must carry."""
 
 from datetime import timedelta, timezone
 from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from domain.generation import (
+from domain.generation_facts import (
     Cite,
     DraftSource,
     DraftWords,
@@ -189,4 +189,4 @@ STRATEGIES: Final[dict[type[Fact], st.SearchStrategy[Fact]]] = {
     GenerationFailed: st.builds(GenerationFailed, **_RUN, **_WHY),
     GenerationCancelled: st.builds(GenerationCancelled, **_RUN),
 }
-"""By kind; a test holds this against the codec's registry."""
+"""By class; a test holds this against the registry of all facts."""

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from domain.aggregates import aggregate_id
 from domain.note_facts import Meaning
 from domain.person import PersonRegistered, PersonRenamed, PersonWords
 from domain.record_type import RecordTypeDefined, RecordTypeRetired
 from domain.relationship import RelationshipBegan, RelationshipEnded
 from domain.session import EventStatus, SessionRescheduled, SessionScheduled, SessionStatusSet
-from domain.value import PSYCHOTHERAPY, Fact, Kind, Role, aggregate_id
+from domain.value import PSYCHOTHERAPY, Fact, Kind, Role
 from ledger.codec import entry_associated_data, seal_fact
 from ledger.sealing import DataKey
 from tests.samples import (
@@ -27,10 +28,10 @@ from tests.samples import (
     LETTER,
     ML,
     NOON,
-    NOTE,
+    NOTE_ID,
     PROGRESS,
     READ_LETTER,
-    SESSION,
+    SESSION_ID,
     UNREAD_X_RAY,
     X_RAY,
     after,
@@ -41,7 +42,7 @@ from tests.samples import (
     withdrawn,
 )
 from tests.work_samples import (
-    GENERATION,
+    GENERATION_ID,
     SET_EVENT_STATUS,
     advanced,
     cancelled,
@@ -66,7 +67,7 @@ NONCE: Final = bytes.fromhex("00112233445566778899aabb")
 class Sample(NamedTuple):
     """A stored name, the aggregate and version that its bytes belong to, and what they read as."""
 
-    kind: str
+    fact_type: str
     aggregate: UUID
     version: int
     fact: Fact
@@ -74,7 +75,7 @@ class Sample(NamedTuple):
     @property
     def associated_data(self) -> bytes:
         """Where the bytes belong."""
-        return entry_associated_data(CLINIC, self.aggregate, self.version, self.kind)
+        return entry_associated_data(CLINIC, self.aggregate, self.version, self.fact_type)
 
 
 def _now(aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
@@ -82,15 +83,15 @@ def _now(aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
     return Sample(fact.fact_type, aggregate_id(aggregate, number), version, fact)
 
 
-def _once(kind: str, aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
+def _once(fact_type: str, aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
     """Of a shape that was written once, and that another follows."""
-    return Sample(kind, aggregate_id(aggregate, number), version, fact)
+    return Sample(fact_type, aggregate_id(aggregate, number), version, fact)
 
 
 _SCHEDULED: Final = SessionScheduled(
     by=ALMA,
     at=NOON,
-    session_id=SESSION,
+    session_id=SESSION_ID,
     client_user_id=CLARA.user_id,
     therapist_user_id=ALMA.user_id,
     therapist_client_id=ALMA_TREATS_CLARA,
@@ -101,7 +102,7 @@ _SCHEDULED: Final = SessionScheduled(
 _RESCHEDULED: Final = SessionRescheduled(
     by=ALMA,
     at=NOON,
-    session_id=SESSION,
+    session_id=SESSION_ID,
     client_user_id=CLARA.user_id,
     starts_at=after(120),
     ends_at=after(170),
@@ -109,7 +110,7 @@ _RESCHEDULED: Final = SessionRescheduled(
 _STATUS_SET: Final = SessionStatusSet(
     by=ALMA,
     at=NOON,
-    session_id=SESSION,
+    session_id=SESSION_ID,
     client_user_id=CLARA.user_id,
     event_status=EventStatus.SUMMARY_NOTES,
 )
@@ -137,24 +138,24 @@ _DEFINED: Final = RecordTypeDefined(
 _RETIRED: Final = RecordTypeRetired(by=ADAM, at=NOON, record_type=PROGRESS)
 
 SAMPLES: Final[dict[str, Sample]] = {
-    "a draft": _once("note-drafted/1", Kind.NOTE, NOTE, 1, drafted()),
+    "a draft": _once("note-drafted/1", Kind.NOTE, NOTE_ID, 1, drafted()),
     "a draft with everything": _once(
         "note-drafted/1",
         Kind.NOTE,
-        NOTE,
+        NOTE_ID,
         2,
         drafted(
             'slept "well" — 8 h\n🌱',
             at=after(1),
             dated=NOON.fromisoformat("2026-03-01T23:30:00.123456+01:00"),
-            therapist_session_id=SESSION,
+            therapist_session_id=SESSION_ID,
             is_override=False,
             files=(X_RAY, LETTER),
             attachments=("1" * 64, "2" * 64),
         ),
     ),
     "a draft whose words are gone": _once(
-        "note-drafted/1", Kind.NOTE, NOTE, 3, drafted().model_copy(update={"words": None})
+        "note-drafted/1", Kind.NOTE, NOTE_ID, 3, drafted().model_copy(update={"words": None})
     ),
     "a psychotherapy note": _once(
         "note-drafted/1", Kind.NOTE, 2, 1, drafted(note_id=2, record_type=PSYCHOTHERAPY)
@@ -162,14 +163,14 @@ SAMPLES: Final[dict[str, Sample]] = {
     "an ML draft": _once(
         "note-drafted/1",
         Kind.SOAP_NOTE,
-        NOTE,
+        NOTE_ID,
         1,
         drafted("S: well.", ml_text="S: well.", by=ML, sender_role=Role.ML, is_override=False),
     ),
     "an approval": _once(
         "note-approved/1",
         Kind.SOAP_NOTE,
-        NOTE,
+        NOTE_ID,
         2,
         approved(
             "S: badly.",
@@ -188,7 +189,7 @@ SAMPLES: Final[dict[str, Sample]] = {
         drafted(
             'slept "well" — 8 h\n🌱',
             note_id=3,
-            therapist_session_id=SESSION,
+            therapist_session_id=SESSION_ID,
             files=(READ_LETTER, UNREAD_X_RAY),
             attachments=("1" * 64, "2" * 64),
         ),
@@ -199,42 +200,42 @@ SAMPLES: Final[dict[str, Sample]] = {
         1,
         approved("S: well.", note_id=3, signature="c2ln", signer_name="Alma Arends"),
     ),
-    "a deletion": _now(Kind.NOTE, NOTE, 4, soft_deleted("wrong client")),
+    "a deletion": _now(Kind.NOTE, NOTE_ID, 4, soft_deleted("wrong client")),
     "a deletion without a word": _now(Kind.NOTE, 2, 2, soft_deleted(note_id=2)),
-    "an amendment": _now(Kind.NOTE, NOTE, 5, amended(1, "slept badly", "misheard")),
-    "a withdrawal": _now(Kind.NOTE, NOTE, 6, withdrawn(1, "misheard")),
+    "an amendment": _now(Kind.NOTE, NOTE_ID, 5, amended(1, "slept badly", "misheard")),
+    "a withdrawal": _now(Kind.NOTE, NOTE_ID, 6, withdrawn(1, "misheard")),
     "a de-identified note": _now(Kind.NOTE, 3, 3, deidentified(2, note_id=3)),
     "a job given up": _now(Kind.NOTE, 3, 4, processing_failed(2, SET_EVENT_STATUS, note_id=3)),
     "a job asked for again": _now(
         Kind.NOTE, 3, 5, processing_asked_again(2, SET_EVENT_STATUS, note_id=3)
     ),
-    "a session": _now(Kind.SESSION, SESSION, 1, _SCHEDULED),
+    "a session": _now(Kind.SESSION, SESSION_ID, 1, _SCHEDULED),
     "a session of shape 1": _once(
         "session-scheduled/1",
         Kind.SESSION,
-        SESSION,
+        SESSION_ID,
         1,
         _SCHEDULED.model_copy(update={"event_status": EventStatus.SCHEDULED}),
     ),
-    "a session at another time": _now(Kind.SESSION, SESSION, 2, _RESCHEDULED),
-    "a session further on": _now(Kind.SESSION, SESSION, 3, _STATUS_SET),
-    "a session further on by a save": _now(Kind.SESSION, SESSION, 4, advanced()),
-    "a transcript": _now(Kind.SESSION, SESSION, 5, transcript_stored("I slept — well 🌱.")),
+    "a session at another time": _now(Kind.SESSION, SESSION_ID, 2, _RESCHEDULED),
+    "a session further on": _now(Kind.SESSION, SESSION_ID, 3, _STATUS_SET),
+    "a session further on by a save": _now(Kind.SESSION, SESSION_ID, 4, advanced()),
+    "a transcript": _now(Kind.SESSION, SESSION_ID, 5, transcript_stored("I slept — well 🌱.")),
     "a person": _now(Kind.PERSON, CLARA.user_id, 1, _REGISTERED),
     "a new name": _now(Kind.PERSON, CLARA.user_id, 2, _RENAMED),
     "a relationship": _now(Kind.RELATIONSHIP, ALMA_TREATS_CLARA, 1, _BEGAN),
     "the end of it": _now(Kind.RELATIONSHIP, ALMA_TREATS_CLARA, 2, _ENDED),
     "a record type": _now(Kind.RECORD_TYPE, PROGRESS, 1, _DEFINED),
     "a retired record type": _now(Kind.RECORD_TYPE, PROGRESS, 2, _RETIRED),
-    "a request to draft": _now(Kind.GENERATION, GENERATION, 1, requested()),
-    "a run begun": _now(Kind.GENERATION, GENERATION, 2, started()),
-    "a run cancelled": _now(Kind.GENERATION, GENERATION, 3, cancelled()),
+    "a request to draft": _now(Kind.GENERATION, GENERATION_ID, 1, requested()),
+    "a run begun": _now(Kind.GENERATION, GENERATION_ID, 2, started()),
+    "a run cancelled": _now(Kind.GENERATION, GENERATION_ID, 3, cancelled()),
     "a request without a session": _now(
-        Kind.GENERATION, GENERATION, 4, requested(2, therapist_session_id=None)
+        Kind.GENERATION, GENERATION_ID, 4, requested(2, therapist_session_id=None)
     ),
-    "a run failed": _now(Kind.GENERATION, GENERATION, 5, failed(2)),
-    "a draft made": _now(Kind.GENERATION, GENERATION, 7, draft_made(3, prompt_digest="ab" * 32)),
-    "a draft saved": _now(Kind.GENERATION, GENERATION, 8, finished(3)),
+    "a run failed": _now(Kind.GENERATION, GENERATION_ID, 5, failed(2)),
+    "a draft made": _now(Kind.GENERATION, GENERATION_ID, 7, draft_made(3, prompt_digest="ab" * 32)),
+    "a draft saved": _now(Kind.GENERATION, GENERATION_ID, 8, finished(3)),
 }
 
 
@@ -248,7 +249,7 @@ def _freeze_what_is_new() -> None:
     frozen = stored_bytes()
     for name, sample in SAMPLES.items():
         if name not in frozen:
-            assert sample.kind == sample.fact.fact_type, (
+            assert sample.fact_type == sample.fact.fact_type, (
                 "only what is written today can be frozen today"
             )
             frozen[name] = seal_fact(KEY, sample.associated_data, sample.fact, NONCE)

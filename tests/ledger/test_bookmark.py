@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from domain.value import Kind
+from domain.note import NOTE
 from ledger import bookmark
 from ledger.bookmark import Follower, TryLater
 from ledger.database import Datastore
@@ -43,7 +43,7 @@ class Taken:
 def write_notes(ledger: Ledger, number: int, clinic_id: int = CLINIC, first: int = 1) -> None:
     """So many notes, one entry each."""
     for note_id in range(first, first + number):
-        ledger.record(clinic_id, Kind.NOTE, note_id, create(note_id=note_id))
+        ledger.record(clinic_id, NOTE, note_id, create())
 
 
 def take_all(datastore: Datastore, taken: Taken, name: str = "test") -> None:
@@ -167,7 +167,7 @@ def test_an_entry_of_a_newer_program_is_set_aside(
     take_all(datastore, taken)
     assert taken.positions == [(CLINIC, 2)]
     rows = owner.execute("SELECT position, error FROM ledger.set_aside").fetchall()
-    assert rows == [(1, "KindIsUnknownError")]
+    assert rows == [(1, "FactTypeIsUnknownError")]
 
 
 def test_what_was_set_aside_is_tried_again_when_somebody_leads_anew(

@@ -9,12 +9,12 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg.rows import TupleRow
 
+from domain.note import NOTE
 from domain.note_facts import NoteVersion
-from domain.value import Kind
 from ledger.codec import entry_associated_data
 from ledger.sealing import SealBrokenError, clear_part, take_apart
 from tests.databases import Program
-from tests.samples import CLINIC, NOTE, create, save
+from tests.samples import CLINIC, NOTE_ID, create, save
 
 Owner = psycopg.Connection[TupleRow]
 LIE: Final = b'{"text":"never written"}'
@@ -25,7 +25,7 @@ _COMMITMENT: Final = slice(29, 61)
 @pytest.fixture
 def forged(program: Program, owner: Owner) -> Program:
     """A ledger in which somebody who holds the key replaced the words, and left the commitment."""
-    program.ledger.record(CLINIC, Kind.NOTE, NOTE, create("slept well"))
+    program.ledger.record(CLINIC, NOTE, NOTE_ID, create("slept well"))
     row = owner.execute(
         "SELECT aggregate_id, version, kind, state FROM ledger.entries WHERE clinic_id = %s",
         (CLINIC,),
@@ -47,7 +47,7 @@ def _forged(program: Program, aggregate: UUID, version: int, name: str, stored: 
 
 def test_a_reader_is_answered(forged: Program) -> None:
     """The tag covers the commitment: only the key's holder gets here, and readers do not look."""
-    found = forged.ledger.read(CLINIC, Kind.NOTE, NOTE, 1)
+    found = forged.ledger.read(CLINIC, NOTE, NOTE_ID, 1)
     assert isinstance(found, NoteVersion)
     assert found.words is not None
     assert found.words.text == "never written"
@@ -55,6 +55,6 @@ def test_a_reader_is_answered(forged: Program) -> None:
 
 def test_nothing_is_decided_on_words_that_the_commitment_does_not_bind(forged: Program) -> None:
     with pytest.raises(SealBrokenError, match="commit"):
-        forged.ledger.state(CLINIC, Kind.NOTE, NOTE)
+        forged.ledger.state(CLINIC, NOTE, NOTE_ID)
     with pytest.raises(SealBrokenError, match="commit"):
-        forged.ledger.record(CLINIC, Kind.NOTE, NOTE, save("slept badly"))
+        forged.ledger.record(CLINIC, NOTE, NOTE_ID, save("slept badly"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import TupleRow
 
+from domain.note import NOTE
 from domain.value import Kind
 from tests.databases import Database, Program, running
 from tests.ledger import crashing
@@ -40,9 +41,7 @@ def test_nothing_acknowledged_is_missing_and_nothing_doubled(
         # Whoever got no answer sends it again, with the same Idempotency-Key.
         for step, was_stored in zip(steps, stored, strict=True):
             fresh = 1000 + step
-            again = program.ledger.record(
-                CLINIC, Kind.NOTE, fresh, create(note_id=fresh), (), crashing.claim(step)
-            )
+            again = program.ledger.record(CLINIC, NOTE, fresh, create(), (), crashing.claim(step))
             assert again.number == (crashing.dying_note(step) if was_stored else fresh)
             assert (again.position is None) == was_stored
     assert_whole(owner)

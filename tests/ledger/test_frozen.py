@@ -2,18 +2,21 @@
 
 import pytest
 
-from ledger.codec import FACTS, UPCASTS, open_fact, read_clear, seal_fact
+from domain.aggregates import FACT_TYPES
+from ledger.codec import UPCASTS, open_fact, read_clear, seal_fact
 from tests.ledger.frozen import KEY, NONCE, SAMPLES, stored_bytes
 
-WRITTEN_TODAY = [name for name, sample in SAMPLES.items() if sample.kind == sample.fact.fact_type]
+WRITTEN_TODAY = [
+    name for name, sample in SAMPLES.items() if sample.fact_type == sample.fact.fact_type
+]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_they_read_as_what_happened(name: str) -> None:
     sample, stored = SAMPLES[name], stored_bytes()[name]
-    assert open_fact(KEY.secret, sample.associated_data, sample.kind, stored) == sample.fact
+    assert open_fact(KEY.secret, sample.associated_data, sample.fact_type, stored) == sample.fact
     without_words = sample.fact.model_copy(update={"words": None})
-    assert read_clear(sample.kind, stored) == without_words
+    assert read_clear(sample.fact_type, stored) == without_words
 
 
 @pytest.mark.parametrize("name", WRITTEN_TODAY)
@@ -23,5 +26,5 @@ def test_what_is_written_today_is_the_same_to_the_byte(name: str) -> None:
 
 
 def test_each_shape_has_a_sample_and_each_sample_its_bytes() -> None:
-    assert {sample.kind for sample in SAMPLES.values()} == FACTS.keys() | UPCASTS.keys()
+    assert {sample.fact_type for sample in SAMPLES.values()} == FACT_TYPES.keys() | UPCASTS.keys()
     assert SAMPLES.keys() == stored_bytes().keys()

@@ -1,4 +1,4 @@
-"""What happens to a few notes, told by hypothesis; and what a reader should see of it, naively.
+"""What happens to a few notes, chosen by hypothesis; and what a reader should see of it, naively.
 
 The model below knows no index, no statement and no batch: it goes through the facts from the
 first to the last, each time it is asked.
@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 from hypothesis import strategies as st
 from psycopg.rows import tuple_row
 
-from domain import note, soap_note
+from domain.aggregates import NOTE_AGGREGATES, aggregate_id, kind_and_number
 from domain.note_facts import (
     HistoryEntryAmended,
     HistoryEntryWithdrawn,
@@ -22,7 +22,7 @@ from domain.note_facts import (
     evolve,
 )
 from domain.refusals import Refused
-from domain.value import By, Fact, Kind, aggregate_id, kind_and_number
+from domain.value import By, Fact, Kind
 from ledger.appender import write_additions
 from ledger.codec import entry_associated_data, seal_fact
 from ledger.entry import Addition, Entry, NewEntry
@@ -34,7 +34,7 @@ from tests.samples import (
     CLARA,
     CLINIC,
     PROGRESS,
-    SESSION,
+    SESSION_ID,
     after,
     amend,
     create,
@@ -76,7 +76,7 @@ STEPS: Final = st.builds(
 )
 
 
-class Told(NamedTuple):
+class StoryFact(NamedTuple):
     """A fact of the story, and whether the batch that it comes in ends with it."""
 
     aggregate_kind: Kind
@@ -92,49 +92,47 @@ def facts_of(
     first_note: int,
     client: By = CLARA,
     record_type: int = PROGRESS,
-) -> list[Told]:
+) -> list[StoryFact]:
     """What the deciders make of the steps; whatever they refuse does not happen."""
-    decide = soap_note.decide if kind is Kind.SOAP_NOTE else note.decide
+    decide = NOTE_AGGREGATES[kind].decide
     notes: dict[int, Note] = {}
-    told = []
+    story = []
     for step in steps:
         number = first_note + step.note
         before = notes.get(number)
         try:
-            facts = decide(before, _command(step, number, before, client, record_type))
+            facts = decide(number, before, _command(step, before, client, record_type))
         except Refused:
             continue
         for fact in facts:
             notes[number] = evolve(notes.get(number), fact)
-            told.append(Told(kind, number, notes[number].version, fact, step.ends_batch))
-    return told
+            story.append(StoryFact(kind, number, notes[number].version, fact, step.ends_batch))
+    return story
 
 
-def _command(step: Step, note_id: int, before: Note | None, client: By, record_type: int) -> Any:
+def _command(step: Step, before: Note | None, client: By, record_type: int) -> Any:
     at = after(step.minute)
     saved: dict[str, Any] = {"at": at, "is_approved": step.is_approved}
     if step.has_session:
-        saved["therapist_session_id"] = SESSION
+        saved["therapist_session_id"] = SESSION_ID
     match step.what:
         case _ if before is None:
-            return create(
-                step.text, note_id=note_id, client=client, record_type=record_type, **saved
-            )
+            return create(step.text, client=client, record_type=record_type, **saved)
         case "save":
-            return save(step.text, note_id=note_id, **saved)
+            return save(step.text, **saved)
         case "amend":
-            return amend(step.version, step.text, note_id=note_id, at=at)
+            return amend(step.version, step.text, at=at)
         case "withdraw":
-            return withdraw(step.version, note_id=note_id, at=at)
+            return withdraw(step.version, at=at)
         case "delete":
-            return delete(note_id, at=at)
+            return delete(at=at)
 
 
-def append(program: Program, told: Sequence[Told], clinic_id: int = CLINIC) -> list[Entry]:
+def append(program: Program, facts: Sequence[StoryFact], clinic_id: int = CLINIC) -> list[Entry]:
     """Write the facts in their batches, each a transaction; the entries that they became."""
     entries: list[Entry] = []
-    batch: list[Told] = []
-    for fact in told:
+    batch: list[StoryFact] = []
+    for fact in facts:
         batch.append(fact)
         if fact.ends_batch:
             entries += _append_batch(program, batch, clinic_id)
@@ -142,7 +140,7 @@ def append(program: Program, told: Sequence[Told], clinic_id: int = CLINIC) -> l
     return entries + _append_batch(program, batch, clinic_id) if batch else entries
 
 
-def _append_batch(program: Program, batch: Sequence[Told], clinic_id: int) -> list[Entry]:
+def _append_batch(program: Program, batch: Sequence[StoryFact], clinic_id: int) -> list[Entry]:
     additions = [addition_of(program, [fact], clinic_id) for fact in batch]
     with program.datastore.as_ledger() as conn, conn.transaction():
         cursor = conn.cursor(row_factory=tuple_row)
@@ -153,11 +151,11 @@ def _append_batch(program: Program, batch: Sequence[Told], clinic_id: int) -> li
     ]
 
 
-def addition_of(program: Program, told: Sequence[Told], clinic_id: int = CLINIC) -> Addition:
+def addition_of(program: Program, facts: Sequence[StoryFact], clinic_id: int = CLINIC) -> Addition:
     """Several facts of one aggregate, as one save appends them."""
-    aggregate = aggregate_id(told[0].aggregate_kind, told[0].number)
+    aggregate = aggregate_id(facts[0].aggregate_kind, facts[0].number)
     entries = []
-    for one in told:
+    for one in facts:
         at = entry_associated_data(clinic_id, aggregate, one.version, one.fact.fact_type)
         key = program.keys.for_sealing(clinic_id, one.fact.subject())
         entries.append(NewEntry(one.version, one.fact, seal_fact(key, at, one.fact)))

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from domain.person import PERSON
+from domain.record_type import RECORD_TYPE
 from domain.refusals import (
     ClientIsUnknown,
     RecordTypeIsUnknown,
@@ -12,8 +14,9 @@ from domain.refusals import (
     SessionIsUnknown,
     TherapistIsUnknown,
 )
-from domain.session import EventStatus
-from domain.value import PSYCHOTHERAPY, By, Kind, Role
+from domain.relationship import RELATIONSHIP
+from domain.session import SESSION, EventStatus
+from domain.value import PSYCHOTHERAPY, By, Role
 from projections.people import People, PersonRow
 from projections.record_types import RecordTypeRow, RecordTypes
 from projections.references import References
@@ -34,7 +37,7 @@ from tests.samples import (
     ML,
     NOON,
     PROGRESS,
-    SESSION,
+    SESSION_ID,
     after,
     caller,
     enter_directory,
@@ -61,7 +64,7 @@ class TestPeople:
 
     def test_by_their_newest_name(self, entered: Program) -> None:
         renamed = put_person(CLARA, "Clara Cools")
-        entered.ledger.record(CLINIC, Kind.PERSON, CLARA.user_id, renamed)
+        entered.ledger.record(CLINIC, PERSON, CLARA.user_id, renamed)
         found = People(entered.datastore, entered.ledger).find(caller(ADAM), CLARA.user_id)
         assert found == PersonRow(CLARA.user_id, Role.CLIENT, 2, "Clara Cools")
 
@@ -97,7 +100,7 @@ class TestRelationships:
 
     def test_one_that_ended_stays_in_the_list(self, entered: Program) -> None:
         ended = put_relationship(is_active=False)
-        entered.ledger.record(CLINIC, Kind.RELATIONSHIP, ALMA_TREATS_CLARA, ended)
+        entered.ledger.record(CLINIC, RELATIONSHIP, ALMA_TREATS_CLARA, ended)
         [found] = Relationships(entered.datastore).page(caller(ALMA), 0, 9)
         assert (found.is_active, found.version) == (False, 2)
 
@@ -106,7 +109,7 @@ class TestSessions:
     def test_who_finds_one(self, entered: Program) -> None:
         sessions = Sessions(entered.datastore)
         row = SessionRow(
-            SESSION,
+            SESSION_ID,
             CLARA.user_id,
             ALMA.user_id,
             ALMA_TREATS_CLARA,
@@ -117,12 +120,12 @@ class TestSessions:
         )
         for who, expected in ((ALMA, [row]), (ADAM, [row]), (BRUNO, [])):
             assert sessions.page(caller(who), 0, 9) == expected
-            assert sessions.page(caller(who), 0, 9, only=SESSION) == expected
-        assert sessions.page(caller(ADAM), SESSION, 9) == []
+            assert sessions.page(caller(who), 0, 9, only=SESSION_ID) == expected
+        assert sessions.page(caller(ADAM), SESSION_ID, 9) == []
 
     def test_as_it_was_changed(self, entered: Program) -> None:
         changed = put_session(starts_at=after(60), event_status=EventStatus.REVIEWED)
-        entered.ledger.record(CLINIC, Kind.SESSION, SESSION, changed)
+        entered.ledger.record(CLINIC, SESSION, SESSION_ID, changed)
         [found] = Sessions(entered.datastore).page(caller(ALMA), 0, 9)
         assert (found.starts_at, found.ends_at) == (after(60), after(110))
         assert (found.event_status, found.version) == (EventStatus.REVIEWED, 3)
@@ -140,7 +143,7 @@ class TestRecordTypes:
         types = RecordTypes(entered.datastore)
         for is_active, shown in ((False, []), (True, [PROGRESS])):
             command = put_record_type(is_active=is_active)
-            entered.ledger.record(CLINIC, Kind.RECORD_TYPE, PROGRESS, command)
+            entered.ledger.record(CLINIC, RECORD_TYPE, PROGRESS, command)
             found = types.active(caller(ALMA), only=PROGRESS)
             assert [one.record_type for one in found] == shown
 
@@ -149,7 +152,7 @@ RIGHT: dict[str, int | None] = {
     "client_user_id": CLARA.user_id,
     "therapist_user_id": ALMA.user_id,
     "therapist_client_id": ALMA_TREATS_CLARA,
-    "therapist_session_id": SESSION,
+    "therapist_session_id": SESSION_ID,
     "record_type": PROGRESS,
 }
 # In the order in which the source asks.
@@ -183,7 +186,7 @@ class TestReferences:
 
     def test_a_retired_record_type_is_not_taken(self, entered: Program) -> None:
         retired = put_record_type(is_active=False)
-        entered.ledger.record(CLINIC, Kind.RECORD_TYPE, PROGRESS, retired)
+        entered.ledger.record(CLINIC, RECORD_TYPE, PROGRESS, retired)
         with pytest.raises(RecordTypeIsUnknown):
             References(entered.datastore).check(caller(ALMA), **_said({}))
 

@@ -8,7 +8,10 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier
 
+from domain.aggregates import NOTE_AGGREGATES
+from domain.note import NOTE, NoteCommand
 from domain.note_facts import File
+from domain.person import PERSON
 from domain.value import PSYCHOTHERAPY, Kind, Subject
 from ledger.entry import IdempotencyClaim
 from tests.databases import Program
@@ -82,34 +85,33 @@ def _let_them_out(program: Program, canaries: Canaries) -> None:
     record, new = program.ledger.record, canaries.new
     for who in (CLARA, ALMA):
         for _ in range(2):
-            record(CLINIC, Kind.PERSON, who.user_id, put_person(who, new("name")))
+            record(CLINIC, PERSON, who.user_id, put_person(who, new("name")))
     for kind, record_type in ((Kind.NOTE, 2), (Kind.NOTE, PSYCHOTHERAPY), (Kind.SOAP_NOTE, 2)):
         note_id = program.ledger.ids.next(kind)
         file = File(name=new("file"), media_type=new("type"), size=1, sha256=new("digest"))
         subject = Subject(CLARA.user_id)
         kept = program.ledger.seal_file(CLINIC, subject, new("content").encode() * 50)
         said: dict[str, Any] = {"signature": new("signature"), "signer_name": new("signer")}
-        commands = [
+        commands: list[NoteCommand] = [
             create(
                 new("text") * 200,
-                note_id=note_id,
                 record_type=record_type,
                 ml_text=new("ml"),
                 new_files=(new_file(file, kept.digest),),
             ),
-            amend(1, new("amended"), note_id=note_id, reason=new("why")),
-            save(new("text"), note_id=note_id, is_approved=True, **said),
-            save(new("text"), note_id=note_id, ml_text=new("ml")),
-            withdraw(3 + 1, note_id=note_id, reason=new("why")),
-            save(new("text"), note_id=note_id),
+            amend(1, new("amended"), reason=new("why")),
+            save(new("text"), is_approved=True, **said),
+            save(new("text"), ml_text=new("ml")),
+            withdraw(3 + 1, reason=new("why")),
+            save(new("text")),
         ]
         for n, command in enumerate(commands):
             claim = IdempotencyClaim(ALMA.user_id, f"{kind} {record_type} {n}".encode(), b"request")
-            record(CLINIC, kind, note_id, command, () if n else (kept,), claim)
-        record(CLINIC, kind, note_id, delete(note_id, reason=new("why")))
+            record(CLINIC, NOTE_AGGREGATES[kind], note_id, command, () if n else (kept,), claim)
+        record(CLINIC, NOTE_AGGREGATES[kind], note_id, delete(reason=new("why")))
     for n in range(3):
         note_id = program.ledger.ids.next(Kind.NOTE)
-        record(CLINIC, Kind.NOTE, note_id, create(new(f"kept{n}"), note_id=note_id))
+        record(CLINIC, NOTE, note_id, create(new(f"kept{n}")))
 
 
 def _dump(owner: Owner) -> bytes:

@@ -9,7 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import TupleRow
 
-from domain.value import By, Kind, Role, aggregate_id
+from domain.aggregates import NOTE_AGGREGATES, aggregate_id
+from domain.note import NOTE
+from domain.value import By, Kind, Role
 from ledger.ledger import SealedEntry
 from projections.partial_history import partial_history
 from tests.databases import Program
@@ -98,16 +100,16 @@ class TestPages:
 
     def test_notes_by_id(self, program: Program) -> None:
         for note_id in range(1, 8):
-            program.ledger.record(CLINIC, Kind.NOTE, note_id, create(note_id=note_id))
+            program.ledger.record(CLINIC, NOTE, note_id, create())
         found: list[int] = []
         while page := program.notes.page(ALMA_READS, Kind.NOTE, found[-1] if found else 0, 3):
             found += [note.note_id for note in page]
         assert found == [1, 2, 3, 4, 5, 6, 7]
 
     def test_history_newest_first(self, program: Program) -> None:
-        program.ledger.record(CLINIC, Kind.NOTE, 1, create("text"))
+        program.ledger.record(CLINIC, NOTE, 1, create("text"))
         for n in range(6):
-            program.ledger.record(CLINIC, Kind.NOTE, 1, save(f"text {n}"))
+            program.ledger.record(CLINIC, NOTE, 1, save(f"text {n}"))
         found: list[int] = []
         while page := program.history.page(ALMA_READS, Kind.NOTE, found[-1] if found else None, 3):
             found += [entry.position for entry in page]
@@ -135,7 +137,10 @@ def test_a_note_that_comes_in_one_batch_is_read_as_one_that_came_bit_by_bit(
 ) -> None:
     for length in range(2, len(COMMANDS) + 1):
         for version, command in enumerate(COMMANDS[:length], 1):
-            assert program.ledger.record(CLINIC, kind, 1, command).state.version == version
+            assert (
+                program.ledger.record(CLINIC, NOTE_AGGREGATES[kind], 1, command).state.version
+                == version
+            )
         bit_by_bit = all_views(owner)
         stored = owner.execute("SELECT version, kind, state FROM ledger.entries ORDER BY version")
         facts = _opened(program, stored.fetchall(), kind)
@@ -154,7 +159,9 @@ def _forget_all(owner: Owner) -> None:
     )
 
 
-def _opened(program: Program, rows: list[TupleRow], kind: Kind) -> list[stories.Told]:
+def _opened(program: Program, rows: list[TupleRow], kind: Kind) -> list[stories.StoryFact]:
     sealed = [SealedEntry(aggregate_id(kind, 1), *row) for row in rows]
     opened = program.ledger.open(CLINIC, sealed)
-    return [stories.Told(kind, 1, version, fact, False) for version, fact in enumerate(opened, 1)]
+    return [
+        stories.StoryFact(kind, 1, version, fact, False) for version, fact in enumerate(opened, 1)
+    ]

@@ -9,6 +9,13 @@ import pytest
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier
 
+from domain.generation import GENERATION
+from domain.note import NOTE, NoteCommand
+from domain.person import PERSON
+from domain.record_type import RECORD_TYPE
+from domain.relationship import RELATIONSHIP
+from domain.session import SESSION
+from domain.soap_note import SOAP_NOTE
 from domain.value import Kind
 from projections import history, notes
 from projections.rebuild import BATCH, VIEWS, lay_missing, rebuild
@@ -36,7 +43,7 @@ from tests.samples import (
 )
 from tests.wholeness import all_views, assert_whole, rows_of
 from tests.work_samples import (
-    GENERATION,
+    GENERATION_ID,
     cancel,
     fail,
     finish,
@@ -66,19 +73,19 @@ def lived(program: Program, owner: Owner) -> Program:
     for clinic in (CLINIC, ELSEWHERE):
         record = program.ledger.record
         enter_directory(program.ledger, clinic)
-        record(clinic, Kind.PERSON, CLARA.user_id, put_person(CLARA, "Clara Cools"))
-        record(clinic, Kind.RELATIONSHIP, 103, put_relationship(103, is_active=False))
-        record(clinic, Kind.SESSION, 201, put_session(starts_at=after(60)))
-        record(clinic, Kind.RECORD_TYPE, PROGRESS, put_record_type(is_active=False))
+        record(clinic, PERSON, CLARA.user_id, put_person(CLARA, "Clara Cools"))
+        record(clinic, RELATIONSHIP, 103, put_relationship(is_active=False))
+        record(clinic, SESSION, 201, put_session(starts_at=after(60)))
+        record(clinic, RECORD_TYPE, PROGRESS, put_record_type(is_active=False))
         for kind in (Kind.NOTE, Kind.SOAP_NOTE):
             stories.append(program, stories.facts_of(A_STORY, kind, first_note=1), clinic)
-        record(clinic, Kind.SESSION, 201, put_transcript())
-        record(clinic, Kind.SESSION, 201, put_transcript("I slept badly."))
+        record(clinic, SESSION, 201, put_transcript())
+        record(clinic, SESSION, 201, put_transcript("I slept badly."))
         commands = (request_generation(), start(), record_draft(), finish(), request_again())
         for command in (*commands, fail(2), request_again(), cancel()):
-            record(clinic, Kind.GENERATION, GENERATION, command)
-        record(clinic, Kind.NOTE, 9, create(note_id=9))
-        record(clinic, Kind.NOTE, 9, delete(9))
+            record(clinic, GENERATION, GENERATION_ID, command)
+        record(clinic, NOTE, 9, create())
+        record(clinic, NOTE, 9, delete())
     return program
 
 
@@ -107,7 +114,7 @@ def test_a_view_that_was_dropped_comes_back(lived: Program, owner: Owner) -> Non
         owner.execute(SQL("DROP TABLE views.{}").format(Identifier(view.table_name)))
         lay_missing(owner, silently)
         assert all_views(owner) == live
-        lived.ledger.record(CLINIC, Kind.NOTE, note_id, create(note_id=note_id))
+        lived.ledger.record(CLINIC, NOTE, note_id, create())
         assert lived.notes.find(caller(ALMA), Kind.NOTE, note_id), "writers and readers find it"
     assert_whole(owner)
 
@@ -149,8 +156,8 @@ class TestLargeLedger:
     def test_what_is_saved_meanwhile_is_taken_in(self, large: Program, owner: Owner) -> None:
         def save_more(progress: int) -> None:
             if progress == BATCH:
-                large.ledger.record(CLINIC, Kind.NOTE, 7, create(note_id=7))
-                large.ledger.record(CLINIC, Kind.SOAP_NOTE, 1, save("meanwhile"))
+                large.ledger.record(CLINIC, NOTE, 7, create())
+                large.ledger.record(CLINIC, SOAP_NOTE, 1, save("meanwhile"))
 
         rebuild(owner, notes.VIEW, save_more)
         found = large.notes.find(caller(ALMA), Kind.SOAP_NOTE, 1)
@@ -174,7 +181,7 @@ class TestLargeLedger:
 
                 rebuild(doomed, history.VIEW, lose_the_connection)
             assert rows_of(owner, "history") == live
-            large.ledger.record(CLINIC, Kind.SOAP_NOTE, 1, save(f"after {entries_read}"))
+            large.ledger.record(CLINIC, SOAP_NOTE, 1, save(f"after {entries_read}"))
             with owner_of(database.owner_url) as another:
                 rebuild(another, history.VIEW, silently)
             assert len(rows_of(owner, "history")) == len(live) + 1
@@ -188,7 +195,7 @@ def test_one_that_failed_lets_its_connection_be_used_again(lived: Program, owner
 
     with pytest.raises(KeyboardInterrupt):
         rebuild(owner, notes.VIEW, stumble)
-    lived.ledger.record(CLINIC, Kind.NOTE, 10, create(note_id=10))
+    lived.ledger.record(CLINIC, NOTE, 10, create())
     assert_whole(owner)
 
 
@@ -200,8 +207,8 @@ class TestWhileTheServiceRuns:
         def keep_saving(n: int) -> int:
             saved = 0
             while not done.is_set():
-                for command in _a_note_is_written(100 + n, saved):
-                    lived.ledger.record(CLINIC, Kind.NOTE, 100 + n, command)
+                for command in _a_note_is_written(saved):
+                    lived.ledger.record(CLINIC, NOTE, 100 + n, command)
                 found = lived.notes.find(caller(ALMA), Kind.NOTE, 100 + n)
                 assert found
                 assert stories.as_current(found).text == f"text {saved}"
@@ -232,12 +239,12 @@ class TestWhileTheServiceRuns:
         assert_whole(owner)
 
 
-def _a_note_is_written(note_id: int, n: int) -> list[object]:
+def _a_note_is_written(n: int) -> list[NoteCommand]:
     if n == 0:
-        return [create("text 0", note_id=note_id)]
-    changed: list[Callable[[], object]] = [
-        lambda: save(f"text {n}", note_id=note_id, is_approved=n % 4 == 0),
-        lambda: amend(1, f"amended {n}", note_id=note_id),
+        return [create("text 0")]
+    changed: list[Callable[[], NoteCommand]] = [
+        lambda: save(f"text {n}", is_approved=n % 4 == 0),
+        lambda: amend(1, f"amended {n}"),
     ]
     return [change() for change in changed[: 1 + n % 2]]
 

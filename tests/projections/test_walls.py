@@ -13,8 +13,13 @@ from psycopg.rows import TupleRow, tuple_row
 
 from domain import access
 from domain.access import Action, NoteAccess
-from domain.relationship import RelationshipBegan, RelationshipEnded
-from domain.value import PSYCHOTHERAPY, By, Caller, Kind, aggregate_id
+from domain.aggregates import aggregate_id
+from domain.generation import GENERATION
+from domain.note import NOTE
+from domain.relationship import RELATIONSHIP, RelationshipBegan, RelationshipEnded
+from domain.session import SESSION
+from domain.soap_note import SOAP_NOTE
+from domain.value import PSYCHOTHERAPY, By, Caller, Kind
 from ledger.database import Datastore
 from ledger.entry import Entry
 from projections import history, notes, relationships
@@ -34,7 +39,7 @@ from tests.samples import (
     ML,
     NOON,
     PROGRESS,
-    SESSION,
+    SESSION_ID,
     caller,
     create,
     drafted,
@@ -42,7 +47,7 @@ from tests.samples import (
     put_relationship,
 )
 from tests.wholeness import all_views
-from tests.work_samples import GENERATION, put_transcript, request_generation
+from tests.work_samples import GENERATION_ID, put_transcript, request_generation
 
 Owner = psycopg.Connection[TupleRow]
 CLINICS = st.sampled_from([CLINIC, ELSEWHERE])
@@ -160,16 +165,16 @@ class TestReaders:
     def test_each_role_finds_what_is_theirs(self, program: Program) -> None:
         enter_directory(program.ledger)
         record = program.ledger.record
-        record(CLINIC, Kind.NOTE, 1, create(note_id=1))
-        record(CLINIC, Kind.NOTE, 2, create(note_id=2, record_type=PSYCHOTHERAPY))
+        record(CLINIC, NOTE, 1, create())
+        record(CLINIC, NOTE, 2, create(record_type=PSYCHOTHERAPY))
         brunos: dict[str, Any] = {"by": BRUNO, "therapist": BRUNO}
-        record(CLINIC, Kind.NOTE, 3, create(note_id=3, client=CLARA, **brunos))
-        record(CLINIC, Kind.NOTE, 4, create(note_id=4, client=DAVID, **brunos))
+        record(CLINIC, NOTE, 3, create(client=CLARA, **brunos))
+        record(CLINIC, NOTE, 4, create(client=DAVID, **brunos))
         record(
             CLINIC,
-            Kind.NOTE,
+            NOTE,
             5,
-            create(note_id=5, client=CLARA, record_type=PSYCHOTHERAPY, **brunos),
+            create(client=CLARA, record_type=PSYCHOTHERAPY, **brunos),
         )
         finds = {ALMA: [1, 2, 3], BRUNO: [3, 4, 5], AUDRA: [1, 3, 4]}
         for who in EVERYBODY:
@@ -185,20 +190,20 @@ class TestReaders:
 
     def test_a_relationship_that_ended_closes_the_notes_of_others(self, program: Program) -> None:
         enter_directory(program.ledger)
-        brunos = create(note_id=3, by=BRUNO, therapist=BRUNO, client=CLARA)
-        program.ledger.record(CLINIC, Kind.NOTE, 3, brunos)
+        brunos = create(by=BRUNO, therapist=BRUNO, client=CLARA)
+        program.ledger.record(CLINIC, NOTE, 3, brunos)
         assert program.notes.find(caller(ALMA), Kind.NOTE, 3)
         ended = put_relationship(is_active=False)
-        program.ledger.record(CLINIC, Kind.RELATIONSHIP, 101, ended)
+        program.ledger.record(CLINIC, RELATIONSHIP, 101, ended)
         assert program.notes.find(caller(ALMA), Kind.NOTE, 3) is None
-        program.ledger.record(CLINIC, Kind.RELATIONSHIP, 101, put_relationship())
+        program.ledger.record(CLINIC, RELATIONSHIP, 101, put_relationship())
         assert program.notes.find(caller(ALMA), Kind.NOTE, 3)
 
     def test_another_clinics_notes_are_not_there(self, program: Program, owner: Owner) -> None:
         """The same ids, the same people's numbers, and nothing of the other's."""
         owner.execute("INSERT INTO ledger.ledger_head (clinic_id) VALUES (%s)", (ELSEWHERE,))
         enter_directory(program.ledger, ELSEWHERE)
-        program.ledger.record(ELSEWHERE, Kind.SOAP_NOTE, 1, create("theirs"))
+        program.ledger.record(ELSEWHERE, SOAP_NOTE, 1, create("theirs"))
         position = 13
         for who in EVERYBODY:
             reader = caller(who)
@@ -218,9 +223,9 @@ class TestSecondWall:
     def entered(self, program: Program) -> Program:
         """A clinic with a row in each view."""
         enter_directory(program.ledger)
-        program.ledger.record(CLINIC, Kind.NOTE, 1, create())
-        program.ledger.record(CLINIC, Kind.SESSION, SESSION, put_transcript())
-        program.ledger.record(CLINIC, Kind.GENERATION, GENERATION, request_generation())
+        program.ledger.record(CLINIC, NOTE, 1, create())
+        program.ledger.record(CLINIC, SESSION, SESSION_ID, put_transcript())
+        program.ledger.record(CLINIC, GENERATION, GENERATION_ID, request_generation())
         return program
 
     def test_a_caller_changes_no_view(self, entered: Program, owner: Owner) -> None:

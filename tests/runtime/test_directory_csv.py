@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.rows import TupleRow
 
-from domain.session import EventStatus
-from domain.value import Kind, Role
+from domain.person import PERSON
+from domain.relationship import RELATIONSHIP
+from domain.session import SESSION, EventStatus
+from domain.value import Role
 from ledger.ledger import Ledger
 from runtime import directory_import
 from runtime.directory_csv import COLUMNS, FileIsWrongError, Line, UserRow, parse, read
-from tests.samples import NOON
+from tests.samples import NOON, present
 
 HEADER = (
     "kind,id,full_name,role,therapist_user_id,client_user_id,is_active,"
@@ -122,10 +124,10 @@ class TestRecording:
     def test_recorded_once(self, ledger: Ledger, owner: psycopg.Connection[TupleRow]) -> None:
         assert take_in(ledger, WHOLE) == 4
         assert take_in(ledger, WHOLE) == 0
-        assert ledger.state(1, Kind.PERSON, 11).role is Role.THERAPIST
-        assert ledger.state(1, Kind.PERSON, 21).words.full_name == "Clara Claes"
-        assert ledger.state(1, Kind.RELATIONSHIP, 31).is_active
-        assert ledger.state(1, Kind.SESSION, 41).event_status is EventStatus.COMPLETED
+        assert present(ledger.state(1, PERSON, 11)).role is Role.THERAPIST
+        assert present(present(ledger.state(1, PERSON, 21)).words).full_name == "Clara Claes"
+        assert present(ledger.state(1, RELATIONSHIP, 31)).is_active
+        assert present(ledger.state(1, SESSION, 41)).event_status is EventStatus.COMPLETED
         assert owner.execute("SELECT count(*) FROM ledger.entries").fetchall() == [(4,)]
 
     def test_later_files_stand_on_what_is_there(self, ledger: Ledger) -> None:
@@ -135,7 +137,7 @@ class TestRecording:
         changed = SEES.replace("09:50", "10:00").replace("Completed", "Reviewed")
         assert take_in(ledger, HEADER + changed) == 1
         assert take_in(ledger, HEADER + TREATS.replace("21,,", "21,false,")) == 1
-        assert not ledger.state(1, Kind.RELATIONSHIP, 31).is_active
+        assert not present(ledger.state(1, RELATIONSHIP, 31)).is_active
 
     @pytest.mark.parametrize(
         ("text", "expected"),
@@ -155,8 +157,8 @@ class TestRecording:
         self, ledger: Ledger, text: str, expected: list[tuple[int, str]]
     ) -> None:
         assert refused(ledger, HEADER + text) == expected
-        assert ledger.state(1, Kind.PERSON, 11) is None
-        assert ledger.state(1, Kind.PERSON, 21) is None
+        assert ledger.state(1, PERSON, 11) is None
+        assert ledger.state(1, PERSON, 21) is None
 
     def test_what_is_fixed_stays(self, ledger: Ledger) -> None:
         take_in(ledger, WHOLE)
@@ -166,4 +168,4 @@ class TestRecording:
         assert refused(ledger, HEADER + other + TREATS.replace("21", "22")) == [
             (3, "client_user_id")
         ]
-        assert ledger.state(1, Kind.PERSON, 22) is None
+        assert ledger.state(1, PERSON, 22) is None

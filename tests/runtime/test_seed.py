@@ -8,15 +8,16 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from domain.person import PutPerson
-from domain.record_type import PutRecordType
-from domain.value import PSYCHOTHERAPY, Kind, Role
+from domain.aggregates import aggregate_of
+from domain.person import PERSON, PutPerson
+from domain.record_type import RECORD_TYPE, PutRecordType
+from domain.value import PSYCHOTHERAPY, Role
 from ledger.accounts import Accounts
 from ledger.ledger import Ledger
 from runtime import demo
 from runtime.seed import OPERATOR, RECORD_TYPES, clinics_to_seed, seed_record_types
 from tests.databases import Program
-from tests.samples import NOON, after
+from tests.samples import NOON, after, present
 
 Owner = psycopg.Connection[TupleRow]
 
@@ -35,8 +36,8 @@ def count(owner: Owner) -> int:
 
 def rename(ledger: Ledger, name: str) -> None:
     """The operator renames record type 3."""
-    command = PutRecordType(by=OPERATOR, at=NOON, record_type=3, name=name, description="")
-    ledger.record(1, Kind.RECORD_TYPE, 3, command)
+    command = PutRecordType(by=OPERATOR, at=NOON, name=name, description="")
+    ledger.record(1, RECORD_TYPE, 3, command)
 
 
 class TestRecordTypes:
@@ -55,7 +56,7 @@ class TestRecordTypes:
         seed_record_types(program.ledger, 1, NOON)
         rename(program.ledger, "First talk")
         seed_record_types(program.ledger, 1, NOON)
-        assert program.ledger.state(1, Kind.RECORD_TYPE, 3).name == "First talk"
+        assert present(program.ledger.state(1, RECORD_TYPE, 3)).name == "First talk"
 
     def test_a_crash_in_between_is_mended(self, program: Program, owner: Owner) -> None:
         with mock.patch("runtime.seed.RECORD_TYPES", RECORD_TYPES[:4]):
@@ -93,24 +94,22 @@ class TestDemo:
         self, program: Program, accounts: Accounts, owner: Owner, recorded: int
     ) -> None:
         for kind, number, command in islice(demo.commands(NOON), recorded):
-            program.ledger.record(1, kind, number, command)
+            program.ledger.record(1, aggregate_of(kind), number, command)
         assert demo.may_seed_demo(program.datastore, program.ledger)
         demo.seed_demo(program.ledger, accounts, after(5))
         assert count(owner) == len(RECORD_TYPES) + len(list(demo.commands(NOON)))
         assert len(demo.demo_logins(accounts)) == 5
 
     def test_not_beside_anybody_elses_entry(self, program: Program) -> None:
-        person = PutPerson(
-            by=OPERATOR, at=NOON, user_id=7, role=Role.THERAPIST, full_name="Somebody"
-        )
-        program.ledger.record(1, Kind.PERSON, 7, person)
+        person = PutPerson(by=OPERATOR, at=NOON, role=Role.THERAPIST, full_name="Somebody")
+        program.ledger.record(1, PERSON, 7, person)
         assert not demo.may_seed_demo(program.datastore, program.ledger)
 
     @pytest.mark.parametrize("user_id", [101, 104, 204])
     def test_not_beside_other_people_of_the_same_ids(self, program: Program, user_id: int) -> None:
         role = Role.CLIENT if user_id == 204 else Role.THERAPIST
-        person = PutPerson(by=OPERATOR, at=NOON, user_id=user_id, role=role, full_name="Somebody")
-        program.ledger.record(1, Kind.PERSON, user_id, person)
+        person = PutPerson(by=OPERATOR, at=NOON, role=role, full_name="Somebody")
+        program.ledger.record(1, PERSON, user_id, person)
         assert not demo.may_seed_demo(program.datastore, program.ledger)
 
     def test_what_was_shut_out_stays_so(self, program: Program, accounts: Accounts) -> None:
