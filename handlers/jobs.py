@@ -1,15 +1,15 @@
-"""The jobs: plain functions that may run twice, and whose result is a fact.
+"""The jobs: plain functions that may run twice and that record their result as a fact.
 
-Each reads the ledger again, whatever its message said: what was saved, superseded, deleted or
-cancelled since then counts. None opens a psychotherapy note: the domain starts no work on one, each
-job looks at the clear record type before it opens anything, and the keys that it opens with refuse
-to open one.
+A job reads the current state from the ledger, not from its message: the note may have been saved
+again, deleted or cancelled since the message was sent. No job opens a psychotherapy note. Three
+things see to that: the domain starts no work on one, each job checks the clear record type before
+it decrypts anything, and the worker's keys refuse to decrypt one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from domain import generation, note_work
 from domain.aggregates import NOTE_AGGREGATES
@@ -32,12 +32,12 @@ from domain.value import THE_WORKER, Kind, Role
 from domain.work import JobName, NoteJob, WhyFailed, starts_work
 from handlers.deidentify import DeidentificationFailedError, Deidentifier, Names
 from handlers.policies import Job
-from handlers.soap_writer import DraftFailedError, DraftFailure, SoapDraft, Source
+from handlers.soap_writer import DraftFailed, DraftFailure, SoapDraft, Source
 from ledger.ledger import Ledger
 
 
 class PermanentFailure(Exception):
-    """The job cannot be done, however often it is tried."""
+    """The job would fail each time; it ends now, with this reason."""
 
     def __init__(self, why: WhyFailed) -> None:
         self.why = why
@@ -45,49 +45,41 @@ class PermanentFailure(Exception):
 
 
 class RetryableFailure(Exception):
-    """The job could not be done this time."""
+    """The job failed this time, and may succeed when it runs again."""
 
     def __init__(self, why: WhyFailed) -> None:
         self.why = why
         super().__init__(why)
 
 
-class DraftSources(Protocol):
-    """Finds what a SOAP note could be drafted from."""
-
-    def note_ids(
-        self,
-        clinic_id: int,
-        client_user_id: int,
-        therapist_user_id: int,
-        therapist_session_id: int | None,
-    ) -> list[int]:
-        """The therapist's notes of the session, or the newest of none; no psychotherapy notes."""
-        ...
-
-
 @dataclass(frozen=True)
 class JobContext:
-    """What the jobs work with, as `runtime/wiring.py` built it.
+    """What the jobs use, built by `runtime/background.py`.
 
-    `ledger` opens no psychotherapy note. `deidentifier` loads its models when it is first asked.
-    `names` tells whom a note of a clinic's client and therapist may name.
+    `ledger` decrypts no psychotherapy note. `deidentifier` loads its models on the first call.
+    `names` takes clinic, client and therapist, and returns the people that a note about them may
+    name. `note_ids_to_draft_from` takes clinic, client, therapist and session: it returns the
+    therapist's notes of that session, or without a session the newest note that has none; never
+    psychotherapy notes.
     """
 
     ledger: Ledger
     deidentifier: Callable[[], Deidentifier]
     names: Callable[[int, int, int], Names]
-    sources: DraftSources
+    note_ids_to_draft_from: Callable[[int, int, int, int | None], list[int]]
     draft: Callable[[Sequence[Source], Names], SoapDraft]
     clock: Callable[[], datetime]
 
     def who_and_when(self) -> dict[str, Any]:
-        """The worker, now."""
+        """The fields `by` and `at` of a command: the worker, now."""
         return {"by": THE_WORKER, "at": self.clock()}
 
 
 class JobHandler(NamedTuple):
-    """How a job is done, what its end for good is, and whether there is still anything to do."""
+    """One job: whether it is still wanted, how to run it, and how to record that it failed for good.
+
+    The time limit is that of one run; beyond it the queue interrupts the run.
+    """
 
     is_wanted: Callable[[JobContext, Job], bool]
     run: Callable[[JobContext, Job], None]
@@ -98,8 +90,8 @@ class JobHandler(NamedTuple):
 # --- on a version of a note
 
 
-def _save(context: JobContext, job: Job) -> NoteVersion | None:
-    """The version's clear part, where work may be done on it: nothing is opened yet."""
+def _clear_version(context: JobContext, job: Job) -> NoteVersion | None:
+    """The version without its words, or None where no work may be done on it. Decrypts nothing."""
     fact = context.ledger.read_clear(
         job.clinic_id, NOTE_AGGREGATES[job.kind], job.number, job.version
     )
@@ -109,7 +101,7 @@ def _save(context: JobContext, job: Job) -> NoteVersion | None:
 
 
 def _is_note_wanted(context: JobContext, job: Job) -> bool:
-    if _save(context, job) is None:
+    if _clear_version(context, job) is None:
         return False
     note = context.ledger.state(job.clinic_id, NOTE_AGGREGATES[job.kind], job.number)
     return note_work.is_wanted(note, job.kind, _note_job(job), job.version)
@@ -131,10 +123,10 @@ def _note_job(job: Job) -> NoteJob:
 
 
 def _deidentify(context: JobContext, job: Job) -> None:
-    """De-identify the version's text, its files' included."""
+    """De-identify the version's text and the texts of its files."""
     save = context.ledger.read(job.clinic_id, NOTE_AGGREGATES[job.kind], job.number, job.version)
-    assert isinstance(save, NoteVersion), "a save is wanted here"
-    if save.words is None:  # erased: there is nothing left to say
+    assert isinstance(save, NoteVersion), "`is_wanted` has found a save"
+    if save.words is None:  # erased: there is nothing left to de-identify
         return
     names = context.names(job.clinic_id, save.client_user_id, save.therapist_user_id)
     deidentifier = context.deidentifier()
@@ -155,9 +147,9 @@ def _deidentify(context: JobContext, job: Job) -> None:
 
 
 def _set_event_status(context: JobContext, job: Job) -> None:
-    """Move the event status of the session on. Opens nothing."""
-    save = _save(context, job)
-    assert save is not None, "a save is wanted here"
+    """Advance the event status of the note's session. Decrypts nothing."""
+    save = _clear_version(context, job)
+    assert save is not None, "`is_wanted` has found a save"
     if save.therapist_session_id is None:
         return
     assert job.kind in {Kind.NOTE, Kind.SOAP_NOTE}
@@ -189,23 +181,27 @@ def _give_draft_up(context: JobContext, job: Job, why: WhyFailed) -> None:
 
 
 def _write_soap_note(context: JobContext, job: Job) -> None:
-    """Draft, keep the draft, save it as a SOAP note, finish; each step finds what was done before."""
+    """Draft, record the draft, save it as a SOAP note, finish.
 
-    def tell(command: Any) -> Generation:
+    After a crash between two steps, the next run finds the recorded draft and the saved note, and
+    goes on from there.
+    """
+
+    def record(command: Any) -> Generation:
         recorded = context.ledger.record(job.clinic_id, GENERATION, job.number, command)
         state: Generation = recorded.state
         return state
 
-    state = tell(StartRun(run=job.version, **context.who_and_when()))
+    state = record(StartRun(run=job.version, **context.who_and_when()))
     if state.drafted is None:
-        state = tell(_made_draft(context, job, state.requested))
+        state = record(_new_draft(context, job, state.requested))
     if not generation.is_wanted(state, job.version):
         return
     _save_soap_note(context, job, state)
-    tell(FinishRun(run=job.version, **context.who_and_when()))
+    record(FinishRun(run=job.version, **context.who_and_when()))
 
 
-def _made_draft(context: JobContext, job: Job, requested: GenerationRequested) -> RecordDraft:
+def _new_draft(context: JobContext, job: Job, requested: GenerationRequested) -> RecordDraft:
     sources = _sources(context, job.clinic_id, requested)
     if not sources:
         raise PermanentFailure(WhyFailed.NOTHING_TO_DRAFT_FROM)
@@ -214,8 +210,8 @@ def _made_draft(context: JobContext, job: Job, requested: GenerationRequested) -
         draft = context.draft(sources, names)
     except DeidentificationFailedError:
         raise PermanentFailure(WhyFailed.DEIDENTIFICATION_FAILED) from None
-    except DraftFailedError as failed:
-        why = _WHY[failed.reason]
+    except DraftFailed as failed:
+        why = REASONS[failed.reason]
         raise (PermanentFailure(why) if failed.is_final else RetryableFailure(why)) from None
     return RecordDraft(
         run=job.version,
@@ -239,7 +235,7 @@ def _made_draft(context: JobContext, job: Job, requested: GenerationRequested) -
 
 
 def _sources(context: JobContext, clinic_id: int, requested: GenerationRequested) -> list[Source]:
-    """The session's transcript; where there is none, the therapist's notes of it."""
+    """The session's transcript, or without one the therapist's notes of the session."""
     session_id = requested.therapist_session_id
     if session_id is not None:
         session = context.ledger.state(clinic_id, SESSION, session_id)
@@ -248,7 +244,7 @@ def _sources(context: JobContext, clinic_id: int, requested: GenerationRequested
             version = session.transcript_version
             assert version is not None, "a transcript has the version that stored it"
             return [Source(SourceKind.TRANSCRIPT, session_id, version, text)]
-    note_ids = context.sources.note_ids(
+    note_ids = context.note_ids_to_draft_from(
         clinic_id, requested.client_user_id, requested.therapist_user_id, session_id
     )
     found = [_note_source(context, clinic_id, note_id) for note_id in note_ids]
@@ -261,14 +257,17 @@ def _note_source(context: JobContext, clinic_id: int, note_id: int) -> Source | 
         return None
     note = context.ledger.state(clinic_id, NOTE, note_id)
     assert note is not None, "its first fact was just read"
-    words = note.words_as_read
+    words = note.words_as_read  # an amendment takes out what must not be read any more
     if note.is_deleted or words is None:
         return None
     return Source(SourceKind.NOTE, note_id, note.saved_version, whole_text(words))
 
 
 def _save_soap_note(context: JobContext, job: Job, state: Generation) -> None:
-    """Under the id that was given with the request: a note that is there was saved by this run."""
+    """Save the draft under the id that the request gave.
+
+    A note that is already there under this id was saved by this run, before a crash.
+    """
     requested, drafted = state.requested, state.drafted
     note_id = requested.soap_note_id
     assert drafted is not None, "the draft was kept"
@@ -294,7 +293,7 @@ def _save_soap_note(context: JobContext, job: Job, state: Generation) -> None:
         raise PermanentFailure(WhyFailed.DRAFT_WAS_REFUSED) from None
 
 
-_WHY: Final[Mapping[DraftFailure, WhyFailed]] = {
+REASONS: Final[Mapping[DraftFailure, WhyFailed]] = {
     DraftFailure.NOTHING_TO_READ: WhyFailed.NOTHING_TO_DRAFT_FROM,
     DraftFailure.NOTHING_TO_FILE: WhyFailed.NOTHING_TO_FILE,
     DraftFailure.LLM_UNREACHABLE: WhyFailed.SERVICE_UNREACHABLE,
@@ -306,7 +305,7 @@ _WHY: Final[Mapping[DraftFailure, WhyFailed]] = {
     DraftFailure.LLM_ANSWER_INVALID: WhyFailed.ANSWER_IS_NOT_VALID,
     DraftFailure.LLM_UNSUPPORTED: WhyFailed.ANSWER_IS_NOT_SUPPORTED,
 }
-"""What the user is told of a draft that failed; a test keeps it total."""
+"""The reason that is recorded for each way in which a draft fails."""
 
 JOB_HANDLERS: Final[Mapping[JobName, JobHandler]] = {
     JobName.DEIDENTIFY: JobHandler(_is_note_wanted, _deidentify, _give_note_up, 30 * 60_000),
@@ -315,4 +314,3 @@ JOB_HANDLERS: Final[Mapping[JobName, JobHandler]] = {
         _is_draft_wanted, _write_soap_note, _give_draft_up, 10 * 60_000
     ),
 }
-"""A test keeps this total."""

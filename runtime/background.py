@@ -118,7 +118,7 @@ def job_context(settings: Settings, system: System) -> JobContext:
         ledger=ledger,
         deidentifier=deidentifier,
         names=names,
-        sources=DraftSources(system.datastore),
+        note_ids_to_draft_from=DraftSources(system.datastore).note_ids,
         draft=drafting(settings, deidentifier),
         clock=system.services.clock,
     )
