@@ -12,7 +12,8 @@ from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 from domain.refusals import Refused
 from domain.work import WhyFailed
-from handlers.jobs import JOB_HANDLERS, JobContext, PermanentFailure, RetryableFailure
+from handlers.job_context import JobContext, PermanentFailure, RetryableFailure
+from handlers.jobs import JOB_HANDLERS
 from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
 from ledger.database import UNREACHABLE, Datastore

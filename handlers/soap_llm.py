@@ -64,6 +64,7 @@ Some of that cannot be used. Answer again with the whole note, by the same schem
 NO_FORM: Final = "The answer is not JSON by the schema."
 
 
+# The docstrings of these two are sent with the schema: a change of them is a change of the prompt.
 class Statement(BaseModel):
     """What the model says, and the numbers of the sentences that it names for it."""
 

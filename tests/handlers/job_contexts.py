@@ -11,7 +11,7 @@ from domain.session import SESSION
 from domain.value import Kind
 from domain.work import JobName
 from handlers.deidentify import Deidentifier, Names
-from handlers.jobs import JobContext
+from handlers.job_context import JobContext
 from handlers.policies import Job
 from handlers.soap_writer import Section, Sentence, SoapDraft, Source, Span
 from ledger.keys import Keys, LocalKeyFile

@@ -16,7 +16,8 @@ from domain.soap_note import SOAP_NOTE
 from domain.value import PSYCHOTHERAPY, THE_WORKER, KeyScope, Kind, Role
 from domain.work import JobName, WhyFailed
 from handlers.deidentify import Names
-from handlers.jobs import JOB_HANDLERS, REASONS
+from handlers.draft_job import REASONS
+from handlers.jobs import JOB_HANDLERS
 from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
 from handlers.runs import Runs
