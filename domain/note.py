@@ -24,7 +24,7 @@ from domain.note_facts import (
     NoteWords,
     evolve,
 )
-from domain.note_work import AskAgain, WorkersCommand
+from domain.note_work import AskAgain, GiveUp, RecordDeidentified, WorkersCommand
 from domain.refusals import (
     ApprovedEntryIsFinal,
     EntryIsUnknown,
@@ -36,7 +36,7 @@ from domain.refusals import (
     SubjectIsFixed,
     VersionIsStale,
 )
-from domain.value import By, Id, Kind, Reason, Role, Value
+from domain.value import By, Fact, Id, Kind, Reason, Role, Value
 
 # --- commands
 
@@ -265,7 +265,8 @@ def _entry(note: Note, version: int) -> type[NoteVersion]:
 def _amend(note: Note, command: AmendEntry) -> list[AnyNoteFact]:
     _entry(note, command.version)
     words = AmendedWords(text=command.text, reason=command.reason)
-    if note.amended.get(command.version) == words:
+    amended = note.amended.get(command.version)
+    if amended and amended.words == words:
         return []
     about = note.common_fields(command.by, command.at)
     return [HistoryEntryAmended(amended_version=command.version, words=words, **about)]
@@ -278,5 +279,20 @@ def _withdraw(note: Note, command: WithdrawEntry) -> list[AnyNoteFact]:
     return [HistoryEntryWithdrawn(withdrawn_version=command.version, words=words, **about)]
 
 
+def words_for(note: Note, command: NoteCommand) -> list[Fact | None]:
+    """A save is compared with the newest one, whose files it keeps; an amendment with the one before."""
+    match command:
+        case SaveNote():
+            return [note.saved]
+        case AmendEntry(version=version):
+            return [note.amended.get(version)]
+        case CreateNote() | DeleteNote() | WithdrawEntry():
+            return []
+        case AskAgain() | RecordDeidentified() | GiveUp():
+            return []
+        case _:
+            assert_never(command)
+
+
 NoteAggregate = Aggregate[Note, NoteCommand, AnyNoteFact]
-NOTE: Final[NoteAggregate] = Aggregate(Kind.NOTE, 1, AnyNoteFact, decide, evolve)
+NOTE: Final[NoteAggregate] = Aggregate(Kind.NOTE, 1, AnyNoteFact, decide, evolve, words_for)

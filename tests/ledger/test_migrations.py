@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from ledger import schema
-from ledger.ledger import Ledger, SealedEntry
+from ledger.ledger import Ledger
+from ledger.outlines import SealedEntry
 from projections.rebuild import lay_missing
 from runtime.embedded import ServerAddress
 from tests.databases import Database, fresh_database, owner_of, running
