@@ -29,7 +29,7 @@ from tests.databases import (
     server_with_schema,
 )
 
-pytest.register_assert_rewrite("tests.domain.histories")
+pytest.register_assert_rewrite("tests.domain.histories", "tests.campaigns.small_runs")
 
 # Profiles of hypothesis (`--hypothesis-profile`). No example fails because it took long, and every
 # run tries the same examples, so that a failure can be repeated; `make test-random` takes new ones.
