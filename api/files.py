@@ -23,7 +23,7 @@ def read_and_seal(
 ) -> tuple[tuple[NewFile, ...], Sequence[Attachment]]:
     """The files for the draft to name, and their sealed bytes for the ledger to keep.
 
-    Raises FilesAreUnreadable, ReadersAreBusyError. Those of a psychotherapy note are read, too: a
+    Raises FilesAreUnreadable, ReadersAreBusy. Those of a psychotherapy note are read, too: a
     child of this process reads them, no worker does.
     """
     files = _read(services, uploaded, on_unreadable)

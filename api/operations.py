@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from api.problems import documented
 from api.requests import RequestReader, RequestT
 from api.services import Services
-from handlers.documents import ReadersAreBusyError
+from handlers.documents import ReadersAreBusy
 
 JSON: Final = "application/json"
 TURN_SECONDS_MAX: Final = 60
@@ -169,13 +169,13 @@ def _declaration(reader: RequestReader[Any]) -> Callable[[], None]:
 
 
 async def _in_turn(answer: Callable[[], Response], slow: CapacityLimiter) -> Response:
-    """Raises ReadersAreBusyError where it has waited too long."""
+    """Raises ReadersAreBusy where it has waited too long."""
     turn = object()
     try:
         with fail_after(TURN_SECONDS_MAX):
             await slow.acquire_on_behalf_of(turn)
     except TimeoutError:
-        raise ReadersAreBusyError from None
+        raise ReadersAreBusy from None
     try:
         return await run_sync(answer, limiter=CapacityLimiter(1))
     finally:

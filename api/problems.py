@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from domain import refusals
 from domain.refusals import Refused
-from handlers.documents import ReadersAreBusyError
+from handlers.documents import ReadersAreBusy
 from ledger.accounts import LoginIsThrottled
 from ledger.appender import AppenderIsStoppedError
 from ledger.database import UNREACHABLE
@@ -136,7 +136,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Refused)(_refused)
     app.exception_handler(BadRequest)(_bad_request)
     app.exception_handler(FilesAreUnreadable)(_unreadable)
-    app.exception_handler(ReadersAreBusyError)(_busy)
+    app.exception_handler(ReadersAreBusy)(_busy)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(LoginIsThrottled)(_throttled)

@@ -1,1 +1,1 @@
-"""What happens next: which fact starts which job, how jobs are sent, and what they do."""
+"""Background work: which fact starts which job, how jobs are sent, and what they do."""

@@ -1,8 +1,8 @@
-"""A child's own side of its confinement: run as a script, it gives up rights, then reads a file.
+"""What runs in the child: as a script, it gives up its rights, then reads a file.
 
-`python -I -S confined.py ORDERS`, where ORDERS is JSON of `Orders`. Nothing of the file is looked at
-before the last right is gone; what still goes wrong then is the kernel's to stop. Of the standard
-library only what is needed here is imported: each file pays for it.
+`python -I -S confined.py ORDERS`, where ORDERS is JSON of `Orders`. The file is read only after the
+last right is given up; from then on the kernel stops what a hostile file tries. Imports are few:
+each file pays for them.
 """
 
 import json
@@ -18,10 +18,10 @@ OPEN_FILES_MAX: Final = 64
 
 
 class Orders(NamedTuple):
-    """What the parent tells its child.
+    """The parent's orders to its child.
 
     `paths` are searched for modules; under `readable` files may be read and programs run.
-    `user_id` is whom to become, for a child that starts as root. `may_fork` is for OCR alone.
+    `user_id` is the user that a child of root changes to. `may_fork` is for OCR alone.
     """
 
     program: str
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def confine(orders: Orders) -> None:
-    """Give up every right that reading a file does not need."""
+    """Give up every right that is not needed to read a file."""
     if orders.user_id is not None:
         os.setgroups([])
         os.setgid(orders.user_id)
@@ -85,7 +85,7 @@ _SCOPES_SINCE: Final = 6
 
 
 def shut_files(readable: list[str]) -> None:
-    """From here on no file opens, but to be read under these; no TCP. Does nothing on other kernels."""
+    """From now on only files under these can be opened, and only for reading; no TCP. Linux only."""
     if sys.platform != "linux":
         return
     try:
@@ -116,7 +116,7 @@ def shut_files(readable: list[str]) -> None:
 
 
 def _attributes(version: int) -> bytes:
-    """What is forbidden unless a rule allows it: as much as the kernel's version knows."""
+    """The rights that need a rule from now on: all that this kernel version knows."""
     files = (1 << _FILE_RIGHTS.get(version, 16)) - 1
     if version < _TCP_SINCE:
         return _words(files)

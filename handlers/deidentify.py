@@ -1,8 +1,9 @@
 """De-identify a note's text: the 18 identifiers of HIPAA's Safe Harbor become typed placeholders.
 
-Patterns, two models, the directory's names and every further mention of a found name are united;
-guards take back what names nobody. It fails closed: where a layer does not load or fails, or where
-the finished text, searched again, still shows a pattern or a known name, no text leaves.
+The result unites what patterns, two models and the directory's names find, and each further mention
+of a found name. Guards drop proposals that are no identifiers. It fails closed: where a layer does
+not load or fails, or where a search of the finished text still finds a pattern or a known name, no
+text is returned.
 Source of the list: 45 CFR 164.514(b)(2)(i).
 """
 
@@ -44,7 +45,7 @@ _SEARCHES_MAX: Final = 4
 
 
 class DeidentificationFailedError(Exception):
-    """A layer of de-identification failed; its name is all that is said."""
+    """A layer of de-identification failed. The message is the layer's name and no more."""
 
     def __init__(self, layer: str) -> None:
         self.layer = layer
@@ -52,7 +53,7 @@ class DeidentificationFailedError(Exception):
 
 
 class Names(NamedTuple):
-    """Whom the directory knows around a note: full names."""
+    """The full names that the directory has of the people around a note."""
 
     client: tuple[str, ...] = ()
     therapist: tuple[str, ...] = ()
@@ -63,7 +64,7 @@ _NOBODY: Final = Names()
 
 
 class Deidentified(NamedTuple):
-    """A text without identifiers, what each placeholder stands for, and how many were covered."""
+    """A text without identifiers, the words of each placeholder, and the number covered by category."""
 
     text: str
     placeholders: tuple[tuple[str, str], ...]
@@ -71,7 +72,7 @@ class Deidentified(NamedTuple):
 
 
 class Deidentifier:
-    """The loaded models and lists; any number of threads may use it at once."""
+    """The loaded models and lists. Thread-safe."""
 
     def __init__(self, spacy: models.SpacyModel, rampart: models.Rampart) -> None:
         self.tool: Final = TOOL
@@ -82,9 +83,9 @@ class Deidentifier:
         self._guards = Guards(self._vocabulary)
 
     def deidentify(self, text: str, names: Names = _NOBODY) -> Deidentified:
-        """The text with placeholders; raises `DeidentificationFailedError` rather than let words out.
+        """The text with placeholders. Raises `DeidentificationFailedError`.
 
-        Takes about 0.1 s a 1,000 characters.
+        The time grows with the length: `python -m tests.benchmarks.deidentification` measures it.
         """
         with _layer("placeholders"):
             directory = self._directory(names)
@@ -93,7 +94,7 @@ class Deidentifier:
             return Deidentified(finished, tuple(book.words.items()), dict(book.counts))
 
     def identifiers(self, text: str, names: Names = _NOBODY) -> list[Span]:
-        """Where the identifiers stand that `deidentify` covers: ordered, apart."""
+        """The places of the identifiers that `deidentify` covers, in order, without overlaps."""
         with _layer("placeholders"):
             return self._covering(text, self._directory(names))
 
@@ -102,7 +103,7 @@ class Deidentifier:
             return Directory(_people(names), self._vocabulary)
 
     def _covering(self, text: str, directory: Directory) -> list[Span]:
-        """Spans enough that the finished text, searched again, shows nothing."""
+        """Enough spans that a search of the finished text finds nothing."""
         spans = self._first_spans(text, directory)
         for _ in range(_SEARCHES_MAX):
             book = Book(text, directory)
@@ -113,7 +114,7 @@ class Deidentifier:
         raise DeidentificationFailedError("search")
 
     def _first_spans(self, text: str, directory: Directory) -> list[Span]:
-        """What all layers find together."""
+        """The spans that all layers find together."""
         reading, masked = _masked(text)
         spans = self._certain(masked, directory)
         with _layer("spacy"):
@@ -130,7 +131,7 @@ class Deidentifier:
             return _written(text, reading, mentions.joined(masked, spans))
 
     def _spans_left(self, text: str, directory: Directory) -> list[Span]:
-        """What the finished text still shows of patterns and known names."""
+        """The patterns and known names that are still in the finished text."""
         reading, masked = _masked(text)
         return _written(text, reading, united(self._certain(masked, directory)))
 
@@ -144,7 +145,7 @@ class Deidentifier:
 
 
 def load() -> Deidentifier:
-    """Reads and checks the models (about 3 s, about 150 MB)."""
+    """Read and check the models; takes seconds. Raises `DeidentificationFailedError`."""
     with _layer("rampart"):
         rampart = models.Rampart()
     with _layer("spacy"):
@@ -155,7 +156,7 @@ def load() -> Deidentifier:
 
 @contextmanager
 def _layer(name: str) -> Iterator[None]:
-    """Whatever goes wrong inside is told by the layer's name only: its text may hold words."""
+    """Turn each error inside into one that names the layer only: an error's text may hold words."""
     try:
         yield
     except DeidentificationFailedError:
@@ -173,14 +174,14 @@ def _people(names: Names) -> tuple[tuple[str, str], ...]:
 
 
 def _masked(text: str) -> tuple[Reading, str]:
-    """The text as the layers read it; placeholders that it holds already are blanked out."""
+    """The text as the layers read it, with blanks for the placeholders that it holds already."""
     reading = read(text)
     masked = PLACEHOLDER.sub(lambda match: f"[{' ' * (len(match[0]) - 2)}]", reading.text)
     return reading, masked
 
 
 def _without_numbers(masked: str, spans: Iterable[Span]) -> str:
-    """Blanks for known numbers and for ages: a quarter of what is to be read, and no name among it."""
+    """Blanks for known numbers and for ages: a model need not read them, and they hold no name."""
     parts: list[str] = []
     done = 0
     for span in united(span for span in spans if span.category not in _IN_WORDS):
@@ -196,7 +197,7 @@ _WORD = re.compile(r"[^\W_]")
 
 
 def _written(text: str, reading: Reading, spans: Iterable[Span]) -> list[Span]:
-    """The spans in the text as it was written, clear of placeholders and of blanks at their ends."""
+    """The spans in the original text, without placeholders, and without blanks at their ends."""
     reserved = [match.span() for match in PLACEHOLDER.finditer(text)]
     written: list[Span] = []
     for span in spans:

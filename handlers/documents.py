@@ -1,7 +1,7 @@
-"""The text of uploaded files: each is read by a confined child of its own (`sandbox.py`).
+"""The text of uploaded files: each file is read by a confined child process (`sandbox.py`).
 
-However many files come, a fixed number of children runs; the others wait, for a bounded time. What a
-parser makes of a hostile file ends with the child: it answers, or it is killed, and its memory is gone.
+A fixed number of children runs at a time; other files wait, for a bounded time. A hostile file can
+harm its child only: the child answers or is killed, and its memory goes with it.
 """
 
 import compileall
@@ -31,7 +31,7 @@ _TRIAL_SECONDS_MAX: Final = 20
 
 
 class Read(NamedTuple):
-    """A file's text, and what a reader of it should know. `pages` where the format has them."""
+    """A file's text and its warnings. `pages` is None where the format has no pages."""
 
     media_type: str
     pages: int | None
@@ -40,21 +40,21 @@ class Read(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """Why there is no text. The media type is as far as it was recognised."""
+    """Why there is no text. The media type is unknown where it was not recognised."""
 
     media_type: str
     reason: Unreadable
 
 
-class FileIsUnreadableError(Exception):
-    """The file has no text to give; the reason says why, and quotes nothing of it."""
+class FileIsUnreadable(Exception):
+    """No text can be read from the file. The reason quotes nothing of it."""
 
     def __init__(self, reason: Unreadable) -> None:
         self.reason = reason
         super().__init__(reason.value)
 
 
-class ReadersAreBusyError(Exception):
+class ReadersAreBusy(Exception):
     """Too many files wait to be read: try again later."""
 
 
@@ -63,7 +63,7 @@ class ReadersDoNotStartError(Exception):
 
 
 class DocumentLimits(NamedTuple):
-    """How long reading a file may take, how much text of it is kept, how many are read at once."""
+    """Seconds for one file, bytes of text kept of it, and how many files are read at a time."""
 
     seconds_max: int = 30
     text_bytes_max: int = MIB
@@ -71,7 +71,7 @@ class DocumentLimits(NamedTuple):
 
 
 class Isolation(NamedTuple):
-    """What a child that reads a file cannot do on this machine, as a trial found it."""
+    """What the confinement gives on this machine, as a trial child found it."""
 
     has_own_processes: bool
     has_no_network: bool
@@ -96,7 +96,7 @@ class Isolation(NamedTuple):
 
 
 class Documents:
-    """Reads files. A child exists only while it reads; the threads that wait for them end with `close`."""
+    """Reads files. A child exists only while it reads a file. `close` ends the threads that wait for them."""
 
     def __init__(self, limits: DocumentLimits, tesseract: str | None) -> None:
         self.limits = limits
@@ -107,7 +107,7 @@ class Documents:
         self._confinement = NOT_TRIED
 
     def close(self) -> None:
-        """Kill what runs and let go of the threads."""
+        """Kill the children that run, and end the threads."""
         if self._tried:
             self._tried[0].close()
         self._pool.shutdown(cancel_futures=True)
@@ -124,27 +124,27 @@ class Documents:
 
     @property
     def isolation(self) -> Isolation:
-        """How far children are confined here. The first to ask waits for a trial."""
+        """How far children are confined here. The first call waits for a trial."""
         return self._ready()[1]
 
     @property
     def confinement(self) -> str:
-        """The same in a sentence, for who looks after the service; never waits for the trial."""
+        """The same as a sentence for an operator; never waits for the trial."""
         return self._confinement
 
     def try_soon(self) -> None:
-        """Make the trial now, beside what else is done: the first file need not wait for it."""
+        """Make the trial in a thread now, so that the first file need not wait for it."""
         self._pool.submit(self._ready)
 
     def read(self, content: bytes) -> Read:
-        """One file's text. Raises FileIsUnreadableError, ReadersAreBusyError."""
+        """One file's text. Raises FileIsUnreadable, ReadersAreBusy."""
         [found] = self.read_all([content])
         if isinstance(found, Unread):
-            raise FileIsUnreadableError(found.reason)
+            raise FileIsUnreadable(found.reason)
         return found
 
     def read_all(self, contents: Sequence[bytes]) -> list[Read | Unread]:
-        """Several files, side by side as far as there is room. Raises ReadersAreBusyError."""
+        """Several files at a time, as far as the limit allows. Raises ReadersAreBusy."""
         sandbox, _ = self._ready()
         waiting = [self._pool.submit(self._read, sandbox, content) for content in contents]
         try:
@@ -158,7 +158,7 @@ class Documents:
             return future.result(WAIT_SECONDS_MAX)
         except TimeoutError:
             if future.cancel():
-                raise ReadersAreBusyError from None
+                raise ReadersAreBusy from None
         return future.result()  # it has begun, and will not take longer than a child may
 
     def _read(self, sandbox: Sandbox, content: bytes) -> Read | Unread:
@@ -197,7 +197,7 @@ class Documents:
 
 
 def tried(way: Way, limits: Limits) -> Isolation | None:
-    """What a child that is started in this way finds itself in; none where it does not start."""
+    """What a child that is started in this way can do; None where it does not start."""
     with closing(Sandbox(limits._replace(seconds_max=_TRIAL_SECONDS_MAX), way)) as sandbox:
         end, answer = sandbox.run(Task("handlers.formats.trial"), b"")
     if end is not End.ANSWERED:
@@ -216,7 +216,7 @@ def find_tesseract() -> str | None:
     return shutil.which("tesseract")
 
 
-class _Said(BaseModel):
+class _Answer(BaseModel):
     """A child's answer."""
 
     model_config = ConfigDict(strict=True, hide_input_in_errors=True)
@@ -229,11 +229,11 @@ class _Said(BaseModel):
 
 
 def understood(answer: bytes) -> Read | Unread:
-    """What a child says. It may have been taken over: nothing that it says is more than text."""
+    """A child's answer, checked. A hostile file may have written it: all of it is text and no more."""
     try:
-        said = _Said.model_validate_json(answer)
-        if said.unreadable:
-            return Unread(said.media_type, Unreadable[said.unreadable])
+        found = _Answer.model_validate_json(answer)
+        if found.unreadable:
+            return Unread(found.media_type, Unreadable[found.unreadable])
     except (ValidationError, KeyError):
         return Unread(UNKNOWN, Unreadable.BROKE_ITS_READER)
-    return Read(said.media_type, said.pages, said.text, tuple(said.warnings))
+    return Read(found.media_type, found.pages, found.text, tuple(found.warnings))

@@ -1,4 +1,4 @@
-"""What the jobs come to, for Prometheus: runs, failures and durations by job; the queue as it stands."""
+"""Metrics for Prometheus: runs, failures and durations by job; the length of the queue."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ BUCKETS_SECONDS: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 
 
 class JobMetrics(Middleware):
-    """Counts the runs of jobs in this process; for `open_queue`."""
+    """Counts the runs of jobs in this process. Pass it to `open_queue`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._begun = threading.local()
@@ -37,7 +37,7 @@ class JobMetrics(Middleware):
         )
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
-        """A run begins in this thread."""
+        """Note the time: a run begins in this thread."""
         self._begun.at = time.monotonic()
 
     def after_process_message(
@@ -48,7 +48,7 @@ class JobMetrics(Middleware):
         result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
-        """It has ended."""
+        """Count the run that ended in this thread."""
         job = message.actor_name
         self._runs.labels(job).inc()
         self._seconds.labels(job).observe(time.monotonic() - self._begun.at)
@@ -57,9 +57,9 @@ class JobMetrics(Middleware):
 
 
 class QueueMetrics(Collector):
-    """The queue, looked at when somebody asks; `registry.register` it.
+    """The queue's metrics, read at each scrape. Pass it to `registry.register`.
 
-    `oldest_seconds` tells the age of the oldest job that was asked for and is not done, or None.
+    `oldest_seconds` returns the age of the oldest open job, or None.
     """
 
     def __init__(self, queue: JobQueue, oldest_seconds: Callable[[], float | None]) -> None:
@@ -67,11 +67,11 @@ class QueueMetrics(Collector):
         self._oldest_seconds = oldest_seconds
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing: the queue may not be there yet."""
+        """No metrics: registering must not connect to the broker."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """Where the broker does not answer, that, and not the length."""
+        """Without the length where the broker does not answer."""
         try:
             length: int | None = self._queue.length()
         except QueueIsAwayError:

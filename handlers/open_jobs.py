@@ -1,8 +1,7 @@
-"""The jobs that were asked for and are not done: what the relay sends, and the sweeper sends again.
+"""The jobs that were requested and are not done: the relay sends them, the sweeper sends them again.
 
-The ledger says what was asked for, and what came of it; this table remembers between the two, so
-that nobody has to read the ledger from its beginning. A row that is left over costs a look at the
-aggregate, which finds nothing to do.
+The ledger holds the requests and the results. This table saves reading it from its beginning. A row
+too many costs one look at the aggregate, which finds nothing to do.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,9 +15,9 @@ from handlers.policies import Job
 from ledger.database import Datastore
 
 SENT_AGAIN_SECONDS: Final = 30
-"""After so long without an end a job is sent again; then after twice as long, and so on."""
+"""An open job is sent again after this time, then after twice this time, and so on."""
 DOUBLINGS_MAX: Final = 7
-"""... but once an hour at least."""
+"""... so that it is sent once in about an hour at least."""
 SWEPT_AT_ONCE: Final = 1_000
 
 
@@ -29,9 +28,9 @@ class OpenJobs:
         self._datastore = datastore
 
     def ask(self, asked: Iterable[tuple[Job, int]]) -> None:
-        """Remember jobs until they are closed, each with the position of the fact that asked for it.
+        """Add jobs, each with the position of the fact that requested it.
 
-        One that is remembered already stays as it is; asked for by a later fact, it begins anew.
+        A job that is open already stays as it is; if a later fact requests it, it begins anew.
         """
         asked = list(asked)
         clinics, names, aggregates, versions = _columns(job for job, _ in asked)
@@ -49,7 +48,7 @@ class OpenJobs:
             )
 
     def sent(self, jobs: Iterable[Job]) -> None:
-        """They are in the queue now."""
+        """Note that the jobs were put into the queue."""
         clinics, names, aggregates, versions = _columns(jobs)
         with self._datastore.get_connection() as conn:
             conn.execute(
@@ -62,7 +61,7 @@ class OpenJobs:
             )
 
     def overdue(self) -> list[Job]:
-        """Those that were sent long enough ago, the oldest first; a bounded number."""
+        """The jobs that were sent long enough ago, the oldest first, at most `SWEPT_AT_ONCE`."""
         with self._datastore.get_connection() as conn:
             rows = (
                 conn.cursor(row_factory=tuple_row)
@@ -85,7 +84,7 @@ class OpenJobs:
         ]
 
     def start(self, job: Job) -> int:
-        """Count a start of the job; how many there were, this one included."""
+        """Count a start of the job. Returns the number of starts, with this one."""
         with self._datastore.get_connection() as conn:
             row = (
                 conn.cursor(row_factory=tuple_row)
@@ -104,7 +103,7 @@ class OpenJobs:
         return int(row[0])
 
     def take_back_start(self, job: Job) -> None:
-        """The worker was told to stop, or the database was away: this start says nothing of the job."""
+        """Do not count the last start: the worker had to stop, or the database was away."""
         with self._datastore.get_connection() as conn:
             conn.execute(
                 "UPDATE ledger.open_jobs SET starts = starts - 1 WHERE clinic_id = %s"
@@ -113,7 +112,7 @@ class OpenJobs:
             )
 
     def broke(self, job: Job, why: WhyFailed) -> None:
-        """A start of the job came to this; there may be another."""
+        """Note the reason why the last start failed; the job is tried again."""
         with self._datastore.get_connection() as conn:
             conn.execute(
                 "UPDATE ledger.open_jobs SET why = %s WHERE clinic_id = %s"
@@ -122,7 +121,7 @@ class OpenJobs:
             )
 
     def why(self, job: Job) -> WhyFailed | None:
-        """What the last start came to that did not end its worker."""
+        """The reason of the last failed start. None where each start ended its worker."""
         with self._datastore.get_connection() as conn:
             row = (
                 conn.cursor(row_factory=tuple_row)
@@ -136,7 +135,7 @@ class OpenJobs:
         return WhyFailed(row[0]) if row and row[0] else None
 
     def close(self, job: Job) -> None:
-        """Nothing is left to do."""
+        """Remove the job: it is done, or given up, or not wanted."""
         with self._datastore.get_connection() as conn:
             conn.execute(
                 "DELETE FROM ledger.open_jobs WHERE clinic_id = %s"
@@ -145,7 +144,7 @@ class OpenJobs:
             )
 
     def count(self) -> int:
-        """How many are open."""
+        """The number of open jobs."""
         with self._datastore.get_connection() as conn:
             row = (
                 conn.cursor(row_factory=tuple_row)
@@ -155,7 +154,7 @@ class OpenJobs:
         return int(row[0]) if row else 0
 
     def oldest_seconds(self) -> float | None:
-        """How long the oldest open job has waited, None where there is none."""
+        """The age of the oldest open job, None where there is none."""
         with self._datastore.get_connection() as conn:
             row = (
                 conn.cursor(row_factory=tuple_row)

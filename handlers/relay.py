@@ -1,7 +1,7 @@
-"""Send each entry's jobs, then move the bookmark; and send again what was sent and never ended.
+"""Send the jobs of each entry, then move the bookmark; send overdue jobs again.
 
 A crash between sending and the bookmark sends a job again; that is why every job may run twice.
-A queue that lost its memory loses nothing: the sweeper finds the jobs in the table.
+If the queue loses its messages, no job is lost: the sweeper finds the jobs in `ledger.open_jobs`.
 """
 
 import logging
@@ -22,30 +22,30 @@ FOLLOWER: Final = "relay"
 SWEEP_SECONDS: Final = 5.0
 
 Send = Callable[[Sequence[Job]], None]
-"""Puts jobs into the queue. Raises TryLater where it cannot be reached."""
+"""Puts jobs into the queue. Raises TryLater where the broker cannot be reached."""
 
 
 class Relay:
-    """What the follower of the ledgers does with the entries."""
+    """Takes the entries that the follower reads."""
 
     def __init__(self, open_jobs: OpenJobs, send: Send) -> None:
         self._open_jobs = open_jobs
         self._send = send
 
     def take(self, entries: Sequence[Entry]) -> None:
-        """Remember the jobs, then send them. If we stop in between, the sweeper sends them."""
-        asked = [(job, entry.position) for entry in entries for job in jobs_for(entry)]
-        if asked:
-            self._open_jobs.ask(asked)
-            jobs = [job for job, _ in asked]
+        """Write the jobs to the table, then send them. After a crash in between the sweeper sends them."""
+        requested = [(job, entry.position) for entry in entries for job in jobs_for(entry)]
+        if requested:
+            self._open_jobs.ask(requested)
+            jobs = [job for job, _ in requested]
             self._send(jobs)
             self._open_jobs.sent(jobs)
 
 
 class Sweeper:
-    """Sends again what has neither finished, failed nor been cancelled; one process at a time.
+    """Sends overdue open jobs again; one process at a time.
 
-    `length` tells how many messages the queue holds, those under way included.
+    `length` returns the number of messages in the queue, with those of running jobs.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Sweeper:
         self._length = length
 
     def sweep(self) -> int:
-        """Once; how many jobs were sent again."""
+        """Sweep once. Returns the number of jobs that were sent."""
         with try_lock(self._datastore, "sweeper") as conn:
             if conn is None:
                 return 0
             overdue = self._open_jobs.overdue()
-            # A message for each open job: none is lost, they only have to wait for each other.
+            # There is a message for each open job: none is lost, they only wait for each other.
             if not overdue or self._length() >= self._open_jobs.count():
                 return 0
             self._send(overdue)
@@ -70,7 +70,7 @@ class Sweeper:
             return len(overdue)
 
     def keep_sweeping(self, stop: threading.Event) -> None:
-        """Until `stop` is set."""
+        """Sweep again and again, until `stop` is set."""
         while not stop.wait(SWEEP_SECONDS):
             try:
                 self.sweep()

@@ -1,7 +1,8 @@
-"""A run of a job: alone, counted, and given up after a bounded number of starts.
+"""One run of a job: under a lock, counted, and given up after a bounded number of starts.
 
-A job that ends its worker is counted before it begins, so that the next start knows. What fails is
-tried again by the queue; what fails for good, or too often, becomes a fact with its reason.
+A start is counted before the job begins: if the job ends its worker, the count is there. The queue
+tries a failed job again. A permanent failure, or one start too many, is recorded as a fact with its
+reason.
 """
 
 import logging
@@ -11,7 +12,8 @@ from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 from domain.refusals import Refused
 from domain.work import WhyFailed
-from handlers.jobs import JOB_HANDLERS, JobContext, PermanentFailure, RetryableFailure
+from handlers.job_context import JobContext, PermanentFailure, RetryableFailure
+from handlers.jobs import JOB_HANDLERS
 from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
 from ledger.database import UNREACHABLE, Datastore
@@ -23,7 +25,7 @@ STARTS_MAX: Final = 5
 
 
 class Runs:
-    """Runs jobs, whoever sent them."""
+    """Runs jobs, each under a lock of its own."""
 
     def __init__(self, datastore: Datastore, open_jobs: OpenJobs, context: JobContext) -> None:
         self._datastore = datastore
@@ -31,9 +33,9 @@ class Runs:
         self._context = context
 
     def run(self, job: Job) -> None:
-        """Do it, unless it is done. Raises what the queue shall try again.
+        """Run the job, unless nothing is left to do. Raises errors after which the queue tries again.
 
-        Where another worker is at it, that one finishes; if it dies, its own message comes back.
+        Does nothing while another worker runs the job; if that one dies, its message comes back.
         """
         with try_lock(self._datastore, "job", *job) as conn:
             if conn is None:
@@ -55,8 +57,8 @@ class Runs:
             raise
         except TimeLimitExceeded:
             self._give_up(job, WhyFailed.TOOK_TOO_LONG)
-        except PermanentFailure as given_up:
-            self._give_up(job, given_up.why)
+        except PermanentFailure as failure:
+            self._give_up(job, failure.why)
         except Exception as error:
             why = error.why if isinstance(error, RetryableFailure) else WhyFailed.BROKE
             if starts >= STARTS_MAX:
@@ -71,6 +73,6 @@ class Runs:
     def _give_up(self, job: Job, why: WhyFailed) -> None:
         try:
             JOB_HANDLERS[job.name].give_up(self._context, job, why)
-        except Refused:  # deleted in between: nobody waits for it any more
+        except Refused:  # deleted in the meantime: no failure to record
             log.info("the job %s is not wanted any more", job.name)
         self._open_jobs.close(job)

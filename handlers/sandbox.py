@@ -1,9 +1,9 @@
-"""One child process for each file: started with nothing, bounded in all it takes, killed as a group.
+"""One child process for each file: an empty environment, bounded resources, killed with its group.
 
-The file goes in on standard input, an answer of bounded length comes out on standard output; what the
-child says on standard error is thrown away, since it may hold words. The child's own side is
-`confined.py`. Where the kernel permits, the child is alone in new process and network namespaces; then
-nothing that it starts outlives it.
+The file goes in on standard input; an answer of bounded length comes out on standard output.
+Standard error is thrown away, since it may hold words. The code that runs in the child is
+`confined.py`. Where the kernel permits it, the child gets new process and network namespaces; then
+nothing that it starts lives longer than the child.
 """
 
 import json
@@ -28,8 +28,8 @@ from handlers.confined import Orders
 ROOT: Final = Path(__file__).resolve().parent.parent
 SCRIPT: Final = ROOT / "handlers" / "confined.py"
 SPARE_USER: Final = 65_533
-"""Whom a child of root becomes: of the user ids that Debian keeps free (policy, 9.2.2), so that it owns
-no file and no process; `nobody` may own some, the embedded database server's among them."""
+"""The user that a child of root becomes. Debian keeps this user id free (policy, 9.2.2), so it owns no
+file and no process; `nobody` may own some, for instance those of the embedded database server."""
 CHUNK_BYTES: Final = 65_536
 ENDING_SECONDS_MAX: Final = 5.0
 
@@ -39,14 +39,14 @@ _READABLE: Final = ("/usr", "/lib", "/lib64")
 
 
 class Way(NamedTuple):
-    """How children are started: by which `unshare`, if any, and as which user, if another one."""
+    """How children are started: the `unshare` command, or nothing; the user id to change to, or None."""
 
     unshare: tuple[str, ...]
     user_id: int | None
 
 
 class Limits(NamedTuple):
-    """What a child may take. Its answer is cut off at `answer_bytes_max`."""
+    """The limits of one child. An answer longer than `answer_bytes_max` is an error."""
 
     seconds_max: int
     memory_bytes_max: int
@@ -54,7 +54,7 @@ class Limits(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A module with a `main(source, sink, *arguments)`, and what it may do besides."""
+    """A module with a `main(source, sink, *arguments)`, and whether it may start programs."""
 
     program: str
     arguments: tuple[Any, ...] = ()
@@ -71,7 +71,7 @@ class End(Enum):
 
 
 class Sandbox:
-    """Starts children in one way. Holds nothing between them."""
+    """Starts children in one way."""
 
     def __init__(self, limits: Limits, way: Way, paths: tuple[str, ...] = ()) -> None:
         self.limits = limits
@@ -82,7 +82,7 @@ class Sandbox:
         self._is_closed = False
 
     def close(self) -> None:
-        """Kill the children that run; further ones are killed as they start."""
+        """Kill the children that run, and each later one as it starts."""
         with self._lock:
             self._is_closed = True
             for child in self._running:
@@ -94,7 +94,7 @@ class Sandbox:
         return bool(self._running)
 
     def run(self, task: Task, content: bytes) -> tuple[End, bytes]:
-        """One child, from its start to its end, whatever happens to either of us meanwhile."""
+        """Run one child to its end. It is dead on return, also where this thread was interrupted."""
         deadline = time.monotonic() + self.limits.seconds_max
         with self._child(task) as child:
             end, answer = _exchange(child, content, self.limits.answer_bytes_max, deadline)
@@ -160,9 +160,9 @@ class Sandbox:
 
 
 def ways() -> Iterator[Way]:
-    """From the strictest to the least: which of them works is found by trial.
+    """All ways, the strictest first; a trial finds which of them work.
 
-    A child in a user namespace of its own keeps only the right to read what its starter may read.
+    A child in a user namespace of its own may read what its starter may read, and no more.
     """
     unshare, is_root = shutil.which("unshare"), os.geteuid() == 0
     if unshare and is_root:
@@ -179,7 +179,7 @@ def ways() -> Iterator[Way]:
 def _exchange(
     child: subprocess.Popen[bytes], content: bytes, answer_bytes_max: int, deadline: float
 ) -> tuple[End, bytes]:
-    """Write the file and read the answer, whichever the child is ready for."""
+    """Write the file and read the answer, each as far as the child is ready."""
     assert child.stdin and child.stdout
     left, answer = memoryview(content), bytearray()
     os.set_blocking(child.stdin.fileno(), False)
@@ -206,7 +206,7 @@ def _exchange(
 
 
 def _written(descriptor: int, left: memoryview) -> memoryview:
-    """What is left to write; nothing where the child no longer reads."""
+    """What is left to write; empty where the child no longer reads."""
     try:
         return left[os.write(descriptor, left[:CHUNK_BYTES]) :] if left else left
     except BlockingIOError:
@@ -216,7 +216,7 @@ def _written(descriptor: int, left: memoryview) -> memoryview:
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
-    """The whole group. The child is not waited for yet, so the group's number is still its own."""
+    """Kill the whole group. The child was not waited for yet, so no other group has its number."""
     if child.returncode is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -224,7 +224,7 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _nowhere() -> Iterator[int]:
-    """A directory that is already gone: empty, nothing can be made in it, nothing has to be removed."""
+    """A directory that is already removed: it is empty, and no file can be made in it."""
     name = tempfile.mkdtemp(prefix="nl-")
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
@@ -237,17 +237,17 @@ def _nowhere() -> Iterator[int]:
 
 
 def _site_packages() -> tuple[str, ...]:
-    """Where this program's libraries are; the child starts without looking for them (`-S`)."""
+    """The directories of this program's libraries; the child does not search for them (`-S`)."""
     return tuple(dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")))
 
 
 def _own_directories(paths: tuple[str, ...]) -> list[str]:
-    """What a child may read: Python, its libraries, and our `handlers`; no other file of ours."""
+    """The directories that a child may read: Python, its libraries, and our `handlers`."""
     own = [str(Path(path) / "handlers") if path == str(ROOT) else path for path in paths]
     return [*own, sys.prefix, sys.base_prefix, sysconfig.get_path("stdlib"), *_READABLE]
 
 
 def _environment() -> dict[str, str]:
-    """Nothing, but for what a Python in an unusual place needs to start."""
+    """Only the variables that a Python in an unusual directory needs to start."""
     kept = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
     return {name: os.environ[name] for name in kept if name in os.environ}

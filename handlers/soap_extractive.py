@@ -1,7 +1,7 @@
 """The offline maker: a draft of verbatim sentences, filed by headings or by a small linear model.
 
-It writes nothing of its own: each sentence of the draft stands in a source, character by character.
-Talk and long prose are abridged (`soap/selection.py`); a note of usual length goes in whole.
+It writes no word of its own: each sentence of the draft stands in a source, character by character.
+Transcripts and long prose are shortened (`soap/selection.py`); a note of usual length goes in whole.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from handlers.soap.selection import select
 from handlers.soap.sentences import pieces, units
 from handlers.soap_writer import (
     FILED,
-    DraftFailedError,
+    DraftFailed,
     DraftFailure,
     Section,
     Sentence,
@@ -37,20 +37,20 @@ class _Found(NamedTuple):
 
 
 class ExtractiveWriter:
-    """Copies sentences. Give it the model; it keeps nothing of what it reads."""
+    """Copies sentences, chosen and filed by `model`. Keeps nothing of what it reads."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
 
     def write(self, sources: Sequence[Source]) -> SoapDraft:
-        """The draft of the sources. Raises `DraftFailedError` where nothing would be in it."""
+        """The draft of the sources. Raises `DraftFailed` where nothing would be in it."""
         talk, prose = _found(sources)
         if not talk and not prose:
-            raise DraftFailedError(DraftFailure.NOTHING_TO_READ)
+            raise DraftFailed(DraftFailure.NOTHING_TO_READ)
         is_long = sum(len(found.candidate.words()) for found in prose) > PROSE_WORDS_MAX
         filed = self._filed(talk, is_abridged=True) + self._filed(prose, is_abridged=is_long)
         if not filed:
-            raise DraftFailedError(DraftFailure.NOTHING_TO_FILE)
+            raise DraftFailed(DraftFailure.NOTHING_TO_FILE)
         filed.sort(key=_place)
         return SoapDraft(
             sentences=tuple(
@@ -77,7 +77,7 @@ class ExtractiveWriter:
 
 
 def _section(candidate: Candidate, judgement: Judgement) -> Section:
-    """What the heading says; without one, what the model is sure enough of."""
+    """The section of the heading; without a heading, the likeliest one if it is likely enough."""
     odds = judgement.odds
     allowed = candidate.unit[0].sections
     if allowed != FILED:
@@ -87,7 +87,7 @@ def _section(candidate: Candidate, judgement: Judgement) -> Section:
 
 
 def _found(sources: Sequence[Source]) -> tuple[list[_Found], list[_Found]]:
-    """The units of all sources, of talk and of prose; what is said again there is left out."""
+    """The units of all sources, of talk and of prose, without repetitions."""
     talk: list[_Found] = []
     prose: list[_Found] = []
     met: set[tuple[object, ...]] = set()
@@ -97,9 +97,9 @@ def _found(sources: Sequence[Source]) -> tuple[list[_Found], list[_Found]]:
         for i, unit in enumerate(made):
             place = i / len(made) if reading.is_talk else None
             candidate = Candidate(unit, place)
-            said = (unit[0].sections, *candidate.words())
-            if said not in met:
-                met.add(said)
+            content = (unit[0].sections, *candidate.words())
+            if content not in met:
+                met.add(content)
                 (talk if reading.is_talk else prose).append(_Found(number, candidate))
     return talk, prose
 

@@ -1,10 +1,11 @@
-"""The maker that asks a language model, and believes it only what the sources bear out.
+"""The maker that asks a language model, and keeps only the statements that the sources support.
 
-The model is given numbered sentences and must answer in JSON: statements by section, each with the
-numbers that it rests on. What stands in a source is never an instruction: sentences travel as JSON
-strings in a message of their own, and whatever the model was talked into must pass the checks of
-`soap/support.py`. A faulty answer is sent back once, with what is wrong and where; what is faulty
-still is left out, and the draft says how much that was. Give it de-identified texts only.
+The model receives numbered sentences and must answer in JSON: statements by section, each with the
+numbers of the sentences that support it. A source is never an instruction: sentences are sent as
+JSON strings in a message of their own, and every statement must pass the checks of
+`soap/support.py`, whatever a source asked the model to do. A faulty answer is sent back once, with
+each fault and its place. Statements that are still faulty are left out, and the draft gives their
+number. Give it de-identified texts only.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from handlers.soap.reading import read
 from handlers.soap.sentences import pieces
 from handlers.soap.support import Fault, fault, words
 from handlers.soap_writer import (
-    DraftFailedError,
+    DraftFailed,
     DraftFailure,
     Section,
     Sentence,
@@ -63,6 +64,7 @@ Some of that cannot be used. Answer again with the whole note, by the same schem
 NO_FORM: Final = "The answer is not JSON by the schema."
 
 
+# The docstrings of these two are sent with the schema: a change of them is a change of the prompt.
 class Statement(BaseModel):
     """What the model says, and the numbers of the sentences that it names for it."""
 
@@ -83,7 +85,7 @@ class Answer(BaseModel):
     plan: list[Statement]
 
     def statements(self) -> Iterator[tuple[Section, int, Statement]]:
-        """Each statement with its section and its place there, from 0."""
+        """Each statement with its section and its index in that section, from 0."""
         for section, of in (
             (Section.SUBJECTIVE, self.subjective),
             (Section.OBJECTIVE, self.objective),
@@ -116,7 +118,7 @@ class _Numbered(NamedTuple):
 
 
 class _Checked(NamedTuple):
-    """What may go into the draft, and what is wrong with the rest."""
+    """The statements that may go into the draft, and the faults of the others."""
 
     sentences: tuple[Sentence, ...]
     faults: tuple[str, ...]
@@ -124,13 +126,13 @@ class _Checked(NamedTuple):
 
 
 class LlmWriter:
-    """Asks the server; `write` takes at most the server's seconds, for both rounds together."""
+    """Asks the server. Both rounds of `write` together take at most the server's `seconds`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
 
     def write(self, sources: Sequence[Source]) -> SoapDraft:
-        """The checked draft of the sources. Raises `DraftFailedError`."""
+        """The checked draft of the sources. Raises `DraftFailed`."""
         numbered = _numbered(sources)
 
         async def two_rounds(ask: Ask) -> _Checked:
@@ -138,20 +140,20 @@ class LlmWriter:
                 {"role": "system", "content": PROMPT},
                 {"role": "user", "content": numbered.message()},
             ]
-            said = await ask(messages)
-            first = _checked(said, numbered)
+            answer = await ask(messages)
+            first = _checked(answer, numbered)
             if not first.faults:
                 return first
-            messages.append({"role": "assistant", "content": said})
+            messages.append({"role": "assistant", "content": answer})
             messages.append({"role": "user", "content": _repair(first)})
             second = _checked(await ask(messages), numbered)
             return second if second.has_form else first
 
         checked = self._server.converse(two_rounds, SCHEMA)
         if not checked.has_form:
-            raise DraftFailedError(DraftFailure.LLM_ANSWER_INVALID)
+            raise DraftFailed(DraftFailure.LLM_ANSWER_INVALID)
         if not checked.sentences:
-            raise DraftFailedError(
+            raise DraftFailed(
                 DraftFailure.LLM_UNSUPPORTED if checked.faults else DraftFailure.NOTHING_TO_FILE
             )
         return SoapDraft(
@@ -167,7 +169,7 @@ class LlmWriter:
 
 def _numbered(sources: Sequence[Source]) -> _Numbered:
     if sum(len(source.text) for source in sources) > CHARACTERS_MAX:
-        raise DraftFailedError(DraftFailure.LLM_TOO_LONG)
+        raise DraftFailed(DraftFailure.LLM_TOO_LONG)
     numbered = _Numbered([], [], [], frozenset(w for s in sources for w in words(s.text)))
     for number, source in enumerate(sources):
         for piece in pieces(source.text, read(source)):
@@ -175,13 +177,13 @@ def _numbered(sources: Sequence[Source]) -> _Numbered:
             numbered.texts.append(source.text[piece.start : piece.end])
             numbered.speakers.append(piece.speaker)
     if not numbered.texts:
-        raise DraftFailedError(DraftFailure.NOTHING_TO_READ)
+        raise DraftFailed(DraftFailure.NOTHING_TO_READ)
     return numbered
 
 
-def _checked(said: str, numbered: _Numbered) -> _Checked:
+def _checked(text: str, numbered: _Numbered) -> _Checked:
     try:
-        answer = Answer.model_validate_json(said)
+        answer = Answer.model_validate_json(text)
     except ValidationError:
         return _Checked((), (NO_FORM,), has_form=False)
     kept: dict[tuple[Section, str], Sentence] = {}

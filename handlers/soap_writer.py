@@ -1,7 +1,7 @@
-"""The port behind which SOAP drafts are made, and what a draft is.
+"""The interface of the makers of SOAP drafts, and the type of a draft.
 
-Two makers stand behind it: `soap/extractive.py` copies sentences out of the sources, `soap_llm.py`
-asks a language model and checks what it says. Neither approves: a draft says that no clinician did.
+There are two makers: `soap_extractive.py` copies sentences from the sources, `soap_llm.py` asks a
+language model and checks its answer. Neither approves: each draft says that no clinician checked it.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from domain.generation_facts import SourceKind
 
 
 class Section(StrEnum):
-    """Where a sentence is filed, in the order of the draft."""
+    """The headings of a draft, in their order."""
 
     SUBJECTIVE = "Subjective"
     OBJECTIVE = "Objective"
@@ -42,10 +42,10 @@ class Span(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """A sentence of a draft and the places that it rests on.
+    """A sentence of a draft, and the places in the sources that support it.
 
-    Of an extractive draft: one place, and the text is what stands there, character by character.
-    `is_answer`: it belongs behind the sentence before it, which asked for it.
+    In an extractive draft that is one place, and the text is copied from it.
+    `is_answer`: the sentence answers the one before it, and stands on the same line.
     """
 
     section: Section
@@ -58,7 +58,7 @@ class SoapDraft(NamedTuple):
     """A draft: its sentences section by section, and what made it from what.
 
     `model` is the model's name; digests are SHA-256 in hexadecimal, of the weights' file or the prompt.
-    `refused` counts what the model said and its sources did not bear out: it is not in the draft.
+    `refused` counts the model's statements that the sources did not support; they are left out.
     """
 
     sentences: tuple[Sentence, ...]
@@ -72,7 +72,7 @@ class SoapDraft(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The draft as the therapist reads it, with the line that says how it was made."""
+        """The draft as the therapist reads it, its last line saying how it was made."""
         return f"{self.body}\n\n{self.provenance}\n"
 
     @property
@@ -102,7 +102,7 @@ class SoapDraft(NamedTuple):
         return " ".join(lines)
 
     def with_names(self, restore: Callable[[str], str]) -> "SoapDraft":
-        """The draft with each sentence put through `restore`, which puts names for placeholders."""
+        """The draft with `restore` applied to each sentence: it puts names for placeholders."""
         return self._replace(
             sentences=tuple(s._replace(text=restore(s.text)) for s in self.sentences)
         )
@@ -120,13 +120,13 @@ def _named(source: Source) -> str:
 
 
 class SoapWriter(Protocol):
-    """Makes a draft of sources. Raises `DraftFailedError`."""
+    """Makes a draft from sources. Raises `DraftFailed`."""
 
     def write(self, sources: Sequence[Source]) -> SoapDraft: ...
 
 
 class DraftFailure(StrEnum):
-    """Why there is no draft. No word of a source is in it."""
+    """Why there is no draft. The reasons hold no word of a source."""
 
     NOTHING_TO_READ = "The sources hold no sentence."
     NOTHING_TO_FILE = "The sources hold nothing that belongs in a note."
@@ -140,7 +140,7 @@ class DraftFailure(StrEnum):
     LLM_UNSUPPORTED = "The sources bear out nothing of what the language model said."
 
 
-PASSING = frozenset(
+RETRYABLE = frozenset(
     {
         DraftFailure.LLM_UNREACHABLE,
         DraftFailure.LLM_TOO_SLOW,
@@ -152,8 +152,8 @@ PASSING = frozenset(
 )
 
 
-class DraftFailedError(Exception):
-    """No draft was made; `reason` says why, and `is_final` whether trying again is in vain."""
+class DraftFailed(Exception):
+    """No draft was made; `is_final` if another attempt would fail for the same reason."""
 
     def __init__(self, reason: DraftFailure) -> None:
         self.reason = reason
@@ -161,4 +161,4 @@ class DraftFailedError(Exception):
 
     @property
     def is_final(self) -> bool:
-        return self.reason not in PASSING
+        return self.reason not in RETRYABLE

@@ -1,4 +1,4 @@
-"""Threads of this process that work on the jobs in the queue."""
+"""Threads of this process that run the jobs of the queue."""
 
 import time
 from collections.abc import Iterator
@@ -9,23 +9,23 @@ from typing import Final
 from dramatiq import Broker, Worker
 
 LOOK_MS: Final = 100
-"""How often an idle worker asks for jobs, and tells that it lives."""
+"""How often an idle worker asks the broker for jobs, and sends its heartbeat."""
 WATCH_SECONDS: Final = 2.0
 INTERRUPTED_MS_MAX: Final = 5_000
 
 
 @contextmanager
 def running_worker(queue: Broker, threads: int, stop_seconds: float = 20.0) -> Iterator[None]:
-    """Work on jobs in the block; one block for each queue that was opened.
+    """Run jobs while the block runs; one block for each opened queue.
 
-    At its end no job is begun, and those under way have `stop_seconds`; after that they are
-    interrupted (`dramatiq.middleware.Shutdown` is raised in them) and are tried again later.
+    At the end of the block no job begins. Running jobs have `stop_seconds` to finish; then they are
+    interrupted (`dramatiq.middleware.Shutdown` is raised in them) and run again later.
     """
     worker = Worker(queue, worker_threads=threads, worker_timeout=LOOK_MS)
     # One job in reserve. The default, one for each thread, lets jobs wait behind a long one while
     # another worker is idle.
     worker.queue_prefetch = threads + 1
-    queue.emit_after("process_boot")  # time limits begin here; Dramatiq's own program says it, too
+    queue.emit_after("process_boot")  # starts the time limits, as Dramatiq's own program does
     worker.start()
     ended = Event()
     watch = Thread(target=_replace_dead_threads, args=(worker, ended), name="workers", daemon=True)
@@ -48,7 +48,7 @@ def _stop(worker: Worker, seconds: float) -> None:
 
 
 def _replace_dead_threads(worker: Worker, ended: Event) -> None:
-    """An interrupt that comes a moment after its job was done ends the thread itself."""
+    """Start a new thread for each that ended: an interrupt just after its job was done ends it."""
     while not ended.wait(WATCH_SECONDS):
         for thread in [thread for thread in worker.workers if not thread.is_alive()]:
             worker.workers.remove(thread)

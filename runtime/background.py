@@ -16,7 +16,8 @@ from domain.value import Kind
 from domain.work import JobName
 from handlers import deidentify
 from handlers.deidentify import Names
-from handlers.jobs import JOB_HANDLERS, JobContext
+from handlers.job_context import JobContext
+from handlers.jobs import JOB_HANDLERS
 from handlers.metrics import JobMetrics, QueueMetrics
 from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
@@ -118,7 +119,7 @@ def job_context(settings: Settings, system: System) -> JobContext:
         ledger=ledger,
         deidentifier=deidentifier,
         names=names,
-        sources=DraftSources(system.datastore),
+        note_ids_to_draft_from=DraftSources(system.datastore).note_ids,
         draft=drafting(settings, deidentifier),
         clock=system.services.clock,
     )

@@ -13,7 +13,7 @@ from runtime.settings import Settings
 def drafting(
     settings: Settings, deidentifier: Callable[[], Deidentifier]
 ) -> Callable[[Sequence[Source], Names], SoapDraft]:
-    """Drafts from sources that may name these people. Raises `DraftFailedError`."""
+    """Drafts from sources that may name these people. Raises `DraftFailed`."""
     if settings.llm_url is None:
         offline = ExtractiveWriter(Model.load())
         return lambda sources, names: offline.write(sources)

@@ -1,4 +1,4 @@
 """The layers of de-identification: patterns, models, names, guards, placeholders.
 
-`handlers/deidentify.py` is the door.
+`handlers/deidentify.py` is the entry point.
 """

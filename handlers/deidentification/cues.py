@@ -1,6 +1,6 @@
-"""People by what stands around them: a title, a relative's word, a form's field, a degree, initials.
+"""People by the words around them: a title, a word for a relative, a form's field, a degree, initials.
 
-A cue only proposes: `guards.py` drops what is no name ("Dr. appointment", "Client: Anxious").
+A cue only proposes a name: `guards.py` drops what is none ("Dr. appointment", "Client: Anxious").
 """
 
 import re
@@ -131,7 +131,7 @@ _PAIR = re.compile(r"(?<![\w.'/-])[A-Z][a-z]{2,15}[ \t][A-Z][a-z]{2,15}(?![\w'/-
 
 
 class Cue(NamedTuple):
-    """Words that may be somebody's name, and how sure their surroundings make it."""
+    """Words that may be a name, and how certain the words around them make it."""
 
     start: int
     end: int
@@ -141,7 +141,7 @@ class Cue(NamedTuple):
 
 
 def proposals(text: str) -> Iterator[Cue]:
-    """Every place where the surroundings say that a name may stand."""
+    """Every place where the words around it announce a name."""
     for match in _TITLED_PERSON.finditer(text):
         yield Cue(*match.span("id"), strong=True)
     for match in _RELATED.finditer(text):

@@ -1,8 +1,8 @@
 """Dates in the forms people write them, and ages above 89.
 
 Every element of a date but the year goes (45 CFR 164.514(b)(2)(i)(C)): days, months, weekdays that
-name one day, holidays. Years alone, seasons, times of day, "last week" and ages to 89 stay. "4/10"
-is a date where its surroundings say so, and a rating, a fraction or a count where they say that.
+name one day, holidays. Years alone, seasons, times of day, "last week" and ages to 89 stay. Whether
+"4/10" is a date, or a rating, a fraction or a count, depends on the words around it.
 """
 
 import re

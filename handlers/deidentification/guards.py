@@ -1,6 +1,6 @@
 """What looks like an identifier and is none: eponyms, drugs, scales, peoples, states, ordinary words.
 
-The guards judge what models and cues propose; patterns and the directory's names pass them by.
+The guards judge what models and cues propose, not what patterns and the directory's names find.
 """
 
 import re
@@ -47,7 +47,7 @@ _STAYS: Final = STATES | {
 
 
 class Guards:
-    """Judges what a model or a cue took for somebody or some place."""
+    """Judges the persons and places that models and cues propose."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
@@ -55,7 +55,7 @@ class Guards:
     def person(
         self, text: str, start: int, end: int, *, titled: bool = False, sure: bool = False
     ) -> Span | None:
-        """The proposed words without what is no name at their ends; nothing where none is left."""
+        """The proposed words without words at their ends that are no name; None if no word is left."""
         words = [match.span() for match in WORDS.finditer(text, start, end)]
         while words and self._is_no_name(text, *words[0], titled):
             words.pop(0)
@@ -73,7 +73,7 @@ class Guards:
         return Span(words[0][0], stop, Category.NAME)
 
     def _is_no_name(self, text: str, start: int, end: int, titled: bool) -> bool:
-        """Whether a word at the end of a proposal does not belong to a name."""
+        """Whether a word at an end of a proposal is no part of a name."""
         written = text[start:end]
         word = bare(written)
         known = self._vocabulary
@@ -139,7 +139,7 @@ class Guards:
         return word in known.drugs or bool(_DRUG.fullmatch(word))
 
     def pair(self, text: str, start: int, end: int) -> Span | None:
-        """Two capitalised words that are in no list and no lexicon: hardly anything but a name."""
+        """Two capitalised words that are in no list and no lexicon: most probably a name."""
         known = self._vocabulary
         for match in WORDS.finditer(text, start, end):
             word = bare(match[0])
@@ -149,7 +149,7 @@ class Guards:
         return self.person(text, start, end)
 
     def place(self, text: str, start: int, end: int, *, sure: bool = False) -> Span | None:
-        """The proposed words where they name a place smaller than a state."""
+        """The proposed words if they name a place smaller than a state; else None."""
         words = [match.span() for match in WORDS.finditer(text, start, end)]
         while words and self._is_no_place(text, *words[0]):
             words.pop(0)
@@ -173,13 +173,13 @@ class Guards:
         return span
 
     def institution(self, text: str, start: int, end: int) -> Span | None:
-        """An organisation, where it is known by name; "ADA" and "CHF" look like organisations too."""
+        """An organisation with a known name; others may be abbreviations, such as "ADA" and "CHF"."""
         words = " ".join(text[start:end].lower().split()).removeprefix("the ").removesuffix("'s")
         known = words in self._vocabulary.institutions or words in self._vocabulary.places
         return Span(start, end, Category.PLACE) if known else None
 
     def is_small_name(self, text: str, span: Span) -> bool:
-        """Whether words without a capital, after a cue, are a name: all of them must be known as such."""
+        """Whether words without a capital, after a cue, are a name: each must be a known name."""
         known = self._vocabulary
         words = [bare(word) for word in WORDS.findall(text[span.start : span.end])]
         return all(known.is_name(word) and word not in known.word_names for word in words)
@@ -225,7 +225,7 @@ def _is_code(text: str, start: int, end: int) -> bool:
 
 
 def _is_grown(written: str) -> bool:
-    """Whether inner capitals are those of a name: "McAllister", "DeShawn", "O'Neil"."""
+    """Whether the word has inner capitals as a name has: "McAllister", "DeShawn", "O'Neil"."""
     return bool(re.fullmatch(r"(?:Mc|Mac|De|La|Le|Di|Da|Du|Van|O'|D'|Fitz|St)[A-Z][a-z]+", written))
 
 

@@ -1,4 +1,4 @@
-"""What identifies somebody: the categories of HIPAA's Safe Harbor, and where in a text they stand.
+"""The identifiers of HIPAA's Safe Harbor: their categories, and spans of a text.
 
 Source: 45 CFR 164.514(b)(2)(i), letters (A) to (R).
 """
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Category(StrEnum):
-    """The kinds of identifier, with the letter of the rule that names them."""
+    """The categories of identifiers, with the letter of the rule that names each."""
 
     NAME = "name"  # (A)
     PLACE = "place"  # (B) smaller than a state; hospitals, schools and employers among them
@@ -44,7 +44,7 @@ class Span(NamedTuple):
 
 
 def united(spans: Iterable[Span]) -> Iterator[Span]:
-    """Spans that overlap become one; it has the category of the first, else longest, of them."""
+    """Join spans that overlap; the result has the category of the first (or longest first) one."""
     grown: Span | None = None
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):
         if grown is None:
@@ -59,7 +59,7 @@ def united(spans: Iterable[Span]) -> Iterator[Span]:
 
 
 def outside(span: Span, reserved: list[tuple[int, int]]) -> Iterator[Span]:
-    """What is left of the span where reserved places (ordered, apart) are cut out of it."""
+    """The parts of the span outside reserved ranges, which are in order and do not overlap."""
     start = span.start
     first = bisect_right(reserved, start, key=itemgetter(1))
     for low, high in islice(reserved, first, None):

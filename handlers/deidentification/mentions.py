@@ -1,7 +1,7 @@
 """From what models and cues propose to whole mentions: judged, completed, joined, found again.
 
-"Smith" becomes "Dr. J. Smith Jr."; "Chicago", "IL" one place; and whoever is named once is covered
-wherever a part of the name comes again.
+"Smith" becomes "Dr. J. Smith Jr."; "Chicago" and "IL" become one place; a name that was found once
+is covered wherever a part of it comes again.
 """
 
 import re
@@ -65,7 +65,7 @@ _KIND_AFTER = re.compile(
 
 
 def named(text: str, entities: Sequence[Found], guards: Guards) -> Iterator[Span]:
-    """What models and cues propose, as far as the guards agree."""
+    """The proposals of models and cues that the guards accept."""
     given = {
         start
         for found in entities
@@ -117,7 +117,7 @@ def _judged(text: str, found: Found, guards: Guards) -> Span | None:
 
 
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """A model's tokens may be parts of words; words are covered whole."""
+    """Extend a span to whole words: a model's tokens may be parts of words."""
     while start > 0 and text[start - 1].isalnum() and text[start].isalnum():
         start -= 1
     while end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
@@ -126,7 +126,7 @@ def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def completed(text: str, span: Span, guards: Guards) -> Span:
-    """The mention with what belongs to it: titles, initials and surnames; a place's state and kind."""
+    """The mention, extended by titles, initials and surnames, or by a place's state and type."""
     if span.category is Category.NAME:
         return _completed_name(text, span, guards)
     if span.category is Category.PLACE:
@@ -157,7 +157,7 @@ def _completed_name(text: str, span: Span, guards: Guards) -> Span:
 
 
 def joined(text: str, spans: Iterable[Span]) -> Iterator[Span]:
-    """Neighbours of one kind as one: first name and surname, city and street."""
+    """Neighbouring spans of one category joined: first name and surname, city and street."""
     held: Span | None = None
     for span in united(spans):
         if held and span.category is held.category and _belong(text, held, span):

@@ -1,7 +1,7 @@
 """The two models: spaCy's small English pipeline and Rampart, a token classifier; both pinned.
 
-What is loaded is read from the installed wheels and hashed first: other bytes than those that were
-measured are refused. Neither opens the network. Both may be used from several threads at once.
+Files are read from the installed wheels and hashed first; a model with other bytes than the measured
+one is refused. Neither model opens the network. Both are thread-safe.
 """
 
 import json
@@ -30,7 +30,7 @@ _RAMPART_TOKENS: Final = 510  # and [CLS] and [SEP]
 
 
 class Found(NamedTuple):
-    """What a model takes for an entity of its own label; the score is between 0 and 1."""
+    """An entity that a model proposes, with the model's label; the score is between 0 and 1."""
 
     start: int
     end: int
@@ -53,7 +53,7 @@ def digest(folder: Path, names: Sequence[str]) -> str:
 
 
 def _folder(package: str, inside: str) -> Path:
-    """Where an installed package keeps its model; the package itself is not imported."""
+    """The directory of a package's model; the package itself is not imported."""
     found = find_spec(package)
     if found is None or not found.submodule_search_locations:
         raise FileNotFoundError(package)
@@ -128,7 +128,7 @@ class Rampart:
         )
 
     def entities(self, text: str) -> Iterator[Found]:
-        """Entities in the order of the text; those in an overlap come twice."""
+        """Entities in the order of the text; those in an overlap of two pieces come twice."""
         for start, end in pieces(text, _RAMPART_CHARACTERS, _OVERLAP):
             encoding = self._tokenizer.encode(text[start:end], add_special_tokens=False)
             ids, offsets = encoding.ids, encoding.offsets
@@ -173,9 +173,9 @@ class Rampart:
 
 
 def pieces(text: str, characters: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Where to cut the text: at a line's or a sentence's end if there is one, else between words.
+    """The pieces of a text: cut at the end of a line or sentence if possible, else between words.
 
-    No piece is longer than `characters`; a cut inside a sentence is read twice, `overlap` deep.
+    No piece is longer than `characters`. Pieces that are cut within a sentence overlap by `overlap`.
     """
     start = 0
     while len(text) - start > characters:

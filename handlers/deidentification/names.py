@@ -1,7 +1,7 @@
 """The names that the directory knows: found whole or in parts, in any case and order, and misspelt.
 
-A part that is an ordinary word as well ("Will", "Grace") is covered wherever it has a capital, and
-written small where its surroundings say that it is a name or where the note uses no capitals.
+A part that is also an ordinary word ("Will", "Grace") is covered wherever it has a capital. Without a
+capital it is covered if the words around it announce a name, or if the note uses no capitals.
 """
 
 import re
@@ -53,7 +53,7 @@ _ABBREVIATIONS = frozenset(_ABBREVIATION_WORDS.split())
 
 
 class Person(NamedTuple):
-    """Somebody the directory knows: who to this note, and the parts of all that they are called."""
+    """A person of the directory: their role in this note, and the parts of their names."""
 
     role: str
     parts: frozenset[str]
@@ -73,7 +73,7 @@ class Directory:
         self._long = tuple(part for part in self.parts if len(part) >= 4)
 
     def found(self, text: str, knows_capitals: bool) -> Iterator[Span]:
-        """Every known name in a flattened text, its parts joined where they stand together."""
+        """Every known name in a flattened text; parts that stand together are one span."""
         held: Span | None = None
         for span in self._found(text, knows_capitals):
             if held and span.category is held.category and self._is_one(text, held.start, span):
@@ -95,7 +95,7 @@ class Directory:
         words = [bare(word) for word in WORDS.findall(whole)]
         parts = {word for word in words if len(word) > 1 and word not in PARTICLES}
         if len(set(words)) < len(words):
-            return False  # said twice in a row, it is two mentions
+            return False  # the same part twice in a row is two mentions
         return any(parts <= person.parts for person in self.people)
 
     def _found(self, text: str, knows_capitals: bool) -> Iterator[Span]:
@@ -117,7 +117,7 @@ class Directory:
                 yield Span(*match.span(), Category.OTHER)
 
     def _is_meant(self, text: str, start: int, end: int, word: str, knows_capitals: bool) -> bool:
-        """Whether a word that is a known name's part stands for the person."""
+        """Whether a word that is part of a known name means the person here."""
         if text[start].isupper():
             return True
         if word not in _SMALL_WORDS and not (
@@ -133,13 +133,13 @@ class Directory:
     def _is_near(
         self, text: str, start: int, end: int, word: str, misspelt: dict[str, bool]
     ) -> bool:
-        """Whether a word that is no part of a name stands for one: initials, a slip of the pen."""
+        """Whether a word that is no part of a name means one: initials, or a misspelling."""
         if text[start:end] in self._initials:
             return True
         return len(word) >= 4 and self._is_misspelt(text, start, word, misspelt)
 
     def _is_misspelt(self, text: str, start: int, word: str, known: dict[str, bool]) -> bool:
-        """Whether the word is one slip away from a part, and not a word that is meant as such."""
+        """Whether the word is a misspelling of a part, and no ordinary word."""
         if word not in known:
             known[word] = any(one_slip(word, part) for part in self._long)
         if not known[word]:
@@ -171,19 +171,19 @@ def _person(role: str, name: str, vocabulary: Vocabulary) -> Person:
 
 
 def bare(word: str) -> str:
-    """A word without case, possessive and apostrophes: what is compared."""
+    """A word without case, possessive and apostrophes, for comparison."""
     low = word.casefold()
     return low.removesuffix("'s").replace("'", "")
 
 
 def starts_sentence(text: str, start: int) -> bool:
-    """Whether a capital there may be a sentence's or a line's."""
+    """Whether a capital here may come from the start of a sentence or line."""
     before = text[max(0, start - 6) : start].rstrip(" \t\"'(*-")
     return not before or before[-1] in ".!?:;\n•"
 
 
 def _halves(match: re.Match[str]) -> Iterator[tuple[int, int]]:
-    """The word without its possessive, and what its apostrophes part: "O'Neil" whole, "d'Amara" too."""
+    """The word without its possessive, and its parts at apostrophes, as in "d'Amara"."""
     start, end = match.span()
     if match[0].endswith(("'s", "'S")):
         end -= 2
@@ -196,7 +196,7 @@ def _halves(match: re.Match[str]) -> Iterator[tuple[int, int]]:
 
 
 def one_slip(word: str, part: str) -> bool:
-    """One letter more, less, other, or two swapped (Damerau 1964)."""
+    """Whether the words differ by one letter more, less or other, or by two swapped (Damerau 1964)."""
     if abs(len(word) - len(part)) > 1 or word == part:
         return word == part
     at = next((i for i, (a, b) in enumerate(zip(word, part, strict=False)) if a != b), None)

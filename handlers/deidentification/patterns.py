@@ -1,6 +1,6 @@
-"""Patterns for what can be told by its shape: contacts, networks, and numbers after their label.
+"""Patterns for identifiers with a fixed form: contacts, networks, and numbers after their label.
 
-Every repetition is bounded or possessive, so time grows with the text's length whatever it holds. A
+Every repetition is bounded or possessive, so the time is linear in the length of any text. A
 pattern's group `id` is what is covered; without one, the whole match.
 """
 
@@ -12,7 +12,7 @@ from handlers.deidentification.identifiers import Category, Span
 
 
 class Pattern(NamedTuple):
-    """A shape, and the fewest digits that it must hold to count."""
+    """A regular expression, and the least number of digits that a match must hold."""
 
     category: Category
     shape: re.Pattern[str]
@@ -173,7 +173,7 @@ PATTERNS = (
         10,
     ),
     _pattern(Category.OTHER, r"(?<![\w-])\#\s?(?=[\w-]{0,20}\d)[a-z0-9]++(?:-[a-z0-9]++)*+", 4),
-    # Codes with nobody to say what they are: letters and four digits or more, or seven digits in a row.
+    # Codes without a label: letters and four digits or more, or seven digits in a row.
     _pattern(
         Category.OTHER, r"(?<![\w.-])[a-z]{1,8}[-_/]?\d{5,}[a-z]?\d*(?:-[a-z0-9]++)*+(?![\w])"
     ),

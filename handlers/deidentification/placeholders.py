@@ -1,7 +1,7 @@
 """Typed placeholders, stable within a note, and the way back.
 
-A placeholder that the text already held before is never given out, so it stays what it is on the
-way back. The way back puts a placeholder's first words for it; "Jane" and "Ms. Doe" share one.
+A placeholder that stands in the original text is never given out, so `restored` leaves it as it is.
+`restored` puts the first words of a placeholder for it; "Jane" and "Ms. Doe" share one.
 """
 
 import re
@@ -30,7 +30,7 @@ PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(map(re.escape, _KINDS))})(?:_[1-9]\d{
 
 
 def restored(text: str, placeholders: Iterable[tuple[str, str]]) -> str:
-    """The text with each placeholder's words put back; one that is not given stays."""
+    """The text with each placeholder's words put back; unknown placeholders stay."""
     words = dict(placeholders)
     return PLACEHOLDER.sub(lambda match: words.get(match[0], match[0]), text)
 
@@ -64,7 +64,7 @@ class Book:
         return "".join((*parts, text[done:]))
 
     def before(self, span: Span) -> Span:
-        """Where a span of the finished text, outside its placeholders, stood in the text before."""
+        """The span of the original text for a span of the finished one, outside its placeholders."""
         shift = self._shifts[bisect_right(self._ends, span.start) - 1]
         return span._replace(start=span.start + shift, end=span.end + shift)
 
@@ -93,7 +93,7 @@ class Book:
                 return placeholder
 
     def _person(self, same: str) -> str:
-        """The placeholder of whoever's name all these words belong to."""
+        """The placeholder of the person to whose name all these words belong."""
         if (PERSON, same) in self._given:
             return self._given[PERSON, same]
         words = frozenset(bare(word) for word in WORDS.findall(same)) - SUFFIXES
@@ -122,7 +122,7 @@ class Book:
 def _belongs(
     parts: frozenset[str], known: frozenset[str], own: frozenset[str], initials: frozenset[str]
 ) -> bool:
-    """Whether a name as written is all of one person: parts of it, initials of the rest."""
+    """Whether a written name fits a person: each word a part of their name, or an initial."""
     letters = {part for part in parts if len(part) == 1}
     if len(known) == 1 and not letters and min(known).upper() in initials:
         return True

@@ -76,7 +76,7 @@ _ZIP_CODE = re.compile(
     re.VERBOSE,
 )
 
-# What an institution's name ends in; the words before it must say which one.
+# The last word of an institution's name; the words before it must be a name.
 _KIND = r"""(?:Hosp(?:itals?)?\b\.?|Clinics?|Infirmary|Med(?:ical)?\.?[ \t]C(?:ente|ent|t)?r\b\.?|Cent(?:er|
     re)s?|
     Health[ \t]?[Cc]are|Health[ \t]Systems?|Health|Hospice|Sanatorium|Medicine|Practice|Associates|Pharmacy|
@@ -130,7 +130,7 @@ _EMPLOYED = re.compile(
     (?P<id>{_LEAD}(?:[ ](?:and|&|of)[ ]{_LEAD}|[ ]{_LEAD}){{0,3}})""",
     re.VERBOSE,
 )
-# Words that only say what sort of institution it is.
+# Words for a type of institution.
 _GENERIC_WORDS = """
     the our this that a an my his her their local regional outpatient inpatient emergency mental
     behavioral behavioural psychiatric community health healthcare medical primary care pain sleep
@@ -173,7 +173,7 @@ def matches(text: str, vocabulary: Vocabulary) -> Iterator[Span]:
 
 
 def known(text: str, vocabulary: Vocabulary) -> Iterator[Span]:
-    """Cities and institutions from the lists, where they are written with a capital."""
+    """Cities and institutions of the lists, if they are written with a capital."""
     words = list(_NAME_WORD.finditer(text))
     for index, word in enumerate(words):
         if not word[0][0].isupper():
@@ -223,7 +223,7 @@ _WORD = re.compile(r"\S+")
 
 
 def _named_from(match: re.Match[str]) -> int | None:
-    """Where the institution's own name begins; nothing where only its kind is said."""
+    """The start of the institution's own name; None for a bare type, such as "the clinic"."""
     words = list(_WORD.finditer(match.string, *match.span("lead")))
     own = [word for word in words if word[0].lower().strip(".,:;") not in GENERIC]
     if own and words[-1][0].islower() and own[-1] is not words[-1]:

@@ -1,8 +1,8 @@
 """A text as the layers read it: accents, typographic signs and hidden characters flattened.
 
 "Peña" typed as one character or as two, "O'Neil" with a curly apostrophe, a name with a soft hyphen
-or a non-breaking space inside: all read alike, and what is found is covered in the text as it was
-written, marks included.
+or a non-breaking space inside: all read alike. What is found is covered in the original text, with
+its marks.
 """
 
 import unicodedata
@@ -35,14 +35,14 @@ _SIGNS = str.maketrans(
 
 
 class Reading(NamedTuple):
-    """A flattened text and, for each of its characters, where it came from; none: from the same place."""
+    """A flattened text, and the origin of each of its characters; without origins: the same offsets."""
 
     text: str
     starts: "array[int] | None"
     length: int  # of the text as it was written
 
     def written(self, start: int, end: int) -> tuple[int, int]:
-        """Where `text[start:end]` stands in the text as it was written; `start < end`."""
+        """The span of the original text for `text[start:end]`; `start < end`."""
         if self.starts is None:
             return start, end
         # Up to where the next character read begins: marks and hidden characters go with their letter.
@@ -52,7 +52,7 @@ class Reading(NamedTuple):
 
 
 def read(text: str) -> Reading:
-    """The text flattened; time and memory grow with its length only."""
+    """The flattened text; time and memory are linear in its length."""
     if text.isascii():
         return Reading(text, None, len(text))
     pieces: list[str] = []
@@ -81,5 +81,5 @@ def flattened(character: str) -> str:
 
 
 def folded(words: str) -> str:
-    """Words flattened, without case: two spellings that read alike are equal."""
+    """Words flattened and without case, so that spellings that read alike are equal."""
     return read(words).text.casefold()

@@ -1,1 +1,1 @@
-"""How each format is read. Only the confined child imports these rooms (`handlers/sandbox.py`)."""
+"""How each format is read. Only the confined child imports these modules (`handlers/sandbox.py`)."""

@@ -1,7 +1,7 @@
 """One file from standard input to JSON on standard output, inside the confinement.
 
 The answer is `media_type`, `pages`, `text` and `warnings`, or `media_type` and `unreadable`, the
-name of the reason. Whatever goes wrong ends in one of the reasons: an exception's text may hold words.
+name of the reason. Every error becomes one of the reasons: an exception's text may hold words.
 """
 
 import json
@@ -18,12 +18,12 @@ _CONTROLS: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe
 _LINE_END: Final = re.compile("\r\n?|[\x85\u2028\u2029]")
 _BULLET: Final = re.compile("(?m)(?<=^)[ \t]*[\ue000-\uf8ff](?=\\s)")
 _PRIVATE: Final = re.compile("[\ue000-\uf8ff]")
-"""What a symbol font makes of them nobody can tell here; before a line they are its bullet."""
+"""Characters of symbol fonts, whose glyphs are unknown here; at the start of a line they are its bullet."""
 _GAPS: Final = re.compile(r"\n{3,}")
 
 
 def main(source: BinaryIO, sink: BinaryIO, *arguments: Any) -> None:
-    """Read as far as `Bounds(*arguments)` allows, and answer."""
+    """Read within `Bounds(*arguments)`, and write the answer."""
     bounds = Bounds(*arguments)
     answer: dict[str, object] = {"media_type": UNKNOWN}
     try:
@@ -48,7 +48,7 @@ Reader = Callable[[], Found]
 
 
 def _reader(content: bytes, media_type: str, bounds: Bounds) -> tuple[str, Reader]:
-    """What is needed for the kind is imported when it is known: imports are most of the time."""
+    """The reader of the media type. Its modules are imported only now: imports take most of the time."""
     if media_type == recognise.PDF:
         from handlers.formats.pdf import read_pdf  # noqa: PLC0415
 
@@ -91,7 +91,7 @@ def _reader_of_text(content: bytes) -> tuple[str, Reader]:
 
 
 def _text(found: Found, bytes_max: int) -> tuple[str, list[str]]:
-    """The text in one form, within the bound, and all warnings."""
+    """The normalised text, within the bound, and all warnings."""
     pieces, size = [], 0
     for piece in found.pieces:
         pieces.append(piece)
@@ -112,7 +112,7 @@ def _text(found: Found, bytes_max: int) -> tuple[str, list[str]]:
 
 
 def _in_one_form(text: str) -> str:
-    """Lines end in a line feed alone; no controls, no blanks at a line's end, no gaps of lines."""
+    """Normalise: line feeds only, no control characters, no trailing blanks, no runs of empty lines."""
     text = _CONTROLS.sub("", _LINE_END.sub("\n", text))
     text = _PRIVATE.sub("\ufffd", _BULLET.sub("•", text))
     lines = (line.rstrip() for line in text.split("\n"))

@@ -41,7 +41,7 @@ _BOXES: Final = {"F0A8": "☐", "F06F": "☐", "F0FE": "☒", "F052": "☑", "F0
 
 
 class Main(NamedTuple):
-    """The document's own part, the media type that it gives the whole, and each part's type."""
+    """The main part's name, the media type of the whole file, and the type of each part."""
 
     name: str
     media_type: str
@@ -49,7 +49,7 @@ class Main(NamedTuple):
 
 
 def main_part(package: Package) -> Main | None:
-    """Where the document is; none where the package is no DOCX."""
+    """The main part; None where the package is no DOCX."""
     if CONTENT_TYPES not in package.names:
         return None
     types = {
@@ -75,10 +75,10 @@ def _lines(package: Package, main: Main, reader: "_Reader") -> Iterator[str]:
     for kind in ("header", "", "footer", "footnotes", "endnotes"):
         seen = set()
         for name in _named(package, main.types, f".{kind}+xml") if kind else [main.name]:
-            said = reader.lines(package.xml(name))
-            if "\n".join(said) not in seen:  # sections repeat their headers
-                seen.add("\n".join(said))
-                yield from said
+            lines = reader.lines(package.xml(name))
+            if "\n".join(lines) not in seen:  # sections repeat their headers
+                seen.add("\n".join(lines))
+                yield from lines
 
 
 def _named(package: Package, types: dict[str, str], kind: str) -> list[str]:
@@ -92,7 +92,7 @@ def _looked_for(package: Package, types: dict[str, str]) -> Iterator[tuple[str, 
 
 
 def _hidden_styles(package: Package, types: dict[str, str]) -> frozenset[str]:
-    """The styles that hide what is written in them, by themselves."""
+    """The styles that themselves hide their text."""
     return frozenset(
         value(style, "styleId") or ""
         for name in _named(package, types, ".styles+xml")
@@ -116,9 +116,9 @@ def _is_on(toggle: Any) -> bool:
 
 
 class _Reader:
-    """Goes through a part in the order of reading, and notices what is left out.
+    """Walks a part in reading order, and notes what is left out.
 
-    As deep as the part is nested, which the parser bounds.
+    Recursion is as deep as the part is nested, which the parser bounds.
     """
 
     def __init__(self, hidden_styles: frozenset[str]) -> None:
@@ -142,7 +142,7 @@ class _Reader:
                     self._other(child, lines)
 
     def _other(self, child: Any, lines: Lines) -> None:
-        """What holds blocks or runs: sections of content, links, insertions, fields, drawings."""
+        """Elements that hold blocks or runs: content controls, links, insertions, fields, drawings."""
         name = local(child)
         if name in _GONE:
             self.warnings.add(TRACKED)
@@ -207,7 +207,7 @@ class _Reader:
 
 
 def _has_choice(alternate: Any) -> bool:
-    """Whether the newer form is there; it says the same as the fallback."""
+    """Whether the newer form is there; its text is the same as the fallback's."""
     return _child(alternate, "Choice") is not None
 
 

@@ -27,6 +27,6 @@ def read_html(text: str) -> Found:
     if any(error.message.startswith(_TOO_DEEP) for error in parser.error_log):
         raise CannotRead(Unreadable.TOO_DEEP)  # what stands deeper is not in the tree
     css = RELAXED_CSS_PROFILE | {"del": HtmlElement(display=Display.none)}
-    said: str = Inscriptis(page, ParserConfig(css=css)).get_text()
+    laid_out: str = Inscriptis(page, ParserConfig(css=css)).get_text()
     has_deleted = next(page.iter("del"), None) is not None
-    return Found(None, [said], [TRACKED] if has_deleted else [])
+    return Found(None, [laid_out], [TRACKED] if has_deleted else [])

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 
 class Lines:
-    """Grows by paragraphs; a text box or note that stands inside one follows it."""
+    """Lines of paragraphs; a text box or note inside a paragraph comes after it."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -16,7 +16,7 @@ class Lines:
         self._current.append(text)
 
     def end_paragraph(self) -> None:
-        """The paragraph is complete, and what hung on it comes now."""
+        """End the paragraph, and add the lines that come after it."""
         self.done.append("".join(self._current))
         self._current = []
         after, self._after = self._after, []
@@ -24,7 +24,7 @@ class Lines:
             self.done += lines
 
     def hang(self, lines: list[str]) -> None:
-        """These come after the current paragraph."""
+        """Add lines after the current paragraph."""
         self._after.append(lines)
 
     def add(self, lines: Iterable[str]) -> None:
@@ -39,7 +39,7 @@ class Lines:
 
 
 def row(cells: Sequence[Sequence[str]]) -> list[str]:
-    """A table's row: one line with tabs, or where a cell is more than a line, one after the other."""
+    """A table row: one line with tabs; if a cell has several lines, the cells one after the other."""
     filled = [[line for line in cell if line.strip()] for cell in cells]
     if all(len(cell) <= 1 for cell in filled):
         line = "\t".join(cell[0] if cell else "" for cell in filled)

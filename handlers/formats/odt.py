@@ -1,6 +1,6 @@
 """ODT: headers, body, footers, notes, as a reader of the accepted document sees them.
 
-What a tracked change took out stands apart from the text, in `text:tracked-changes`: it is left
+Deleted text of tracked changes stands apart from the text, in `text:tracked-changes`: it is left
 out, as are hidden text and comments. Source: OASIS OpenDocument 1.3, part 3.
 """
 
@@ -77,7 +77,7 @@ def _looked_for(package: Package) -> Iterator[tuple[str, bool]]:
 
 
 def _masters(styles: Any) -> list[Any]:
-    """The page styles' headers and footers that are shown."""
+    """The headers and footers of the page styles, where they are shown."""
     if styles is None:
         return []
     return [
@@ -91,14 +91,14 @@ def _once(reader: "_Reader", masters: list[Any], kind: str) -> Iterator[str]:
     seen = set()
     for part in masters:
         if local(part).startswith(kind):
-            said = reader.lines(part)
-            if "\n".join(said) not in seen:
-                seen.add("\n".join(said))
-                yield from said
+            found = reader.lines(part)
+            if "\n".join(found) not in seen:
+                seen.add("\n".join(found))
+                yield from found
 
 
 def _hidden_styles(part: Any) -> Iterator[str]:
-    """The styles that hide what is written in them, by themselves."""
+    """The styles that themselves hide their text."""
     if part is None:
         return
     for style in part.iter():
@@ -111,9 +111,9 @@ def _hidden_styles(part: Any) -> Iterator[str]:
 
 
 class _Reader:
-    """Goes through a part in the order of reading, and notices what is left out.
+    """Walks a part in reading order, and notes what is left out.
 
-    As deep as the part is nested, which the parser bounds.
+    Recursion is as deep as the part is nested, which the parser bounds.
     """
 
     def __init__(self, hidden_styles: frozenset[str]) -> None:
@@ -157,11 +157,11 @@ class _Reader:
             return
         inside = Lines()
         self._inline(paragraph, inside)
-        said = inside.finished() or [""]
-        lines.add([said[0].strip(" "), *said[1:]])
+        inner = inside.finished() or [""]
+        lines.add([inner[0].strip(" "), *inner[1:]])
 
     def _inline(self, element: Any, lines: Lines) -> None:
-        """Text stands before, between and after the elements."""
+        """Text before, between and after the elements."""
         lines.write(_SPACE.sub(" ", element.text or ""))
         for child in element:
             name = local(child)

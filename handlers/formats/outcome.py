@@ -1,4 +1,4 @@
-"""What reading a file comes to: its text, or why there is none. Spoken by the child and its parent."""
+"""The outcome of reading a file: its text, or why there is none. Shared by the child and its parent."""
 
 from collections.abc import Iterable
 from enum import Enum
@@ -8,7 +8,7 @@ UNKNOWN: Final = "application/octet-stream"
 
 
 class Unreadable(Enum):
-    """Why a file could not be read: the whole list, each with the sentence that the user reads."""
+    """Why a file could not be read: all reasons, each with the sentence that the user reads."""
 
     EMPTY = "The file is empty."
     NOT_RECOGNISED = (
@@ -38,7 +38,7 @@ class CannotRead(Exception):
 
 
 class Bounds(NamedTuple):
-    """How far a reader goes. `tesseract` is the path of that program, where it is installed."""
+    """The limits of a reader. `tesseract` is the path of that program, None where it is not installed."""
 
     text_bytes_max: int
     pages_max: int
@@ -47,7 +47,7 @@ class Bounds(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a reader found: pages where the format has them, pieces of text in reading order.
+    """What a reader found: the number of pages if the format has pages, and text in reading order.
 
     `warnings` may still grow while the pieces are taken.
     """
@@ -70,5 +70,5 @@ REPLACED: Final = "Some characters could not be read, and stand as \ufffd."
 
 
 def pages_missing(count: int, pages: int, why: str) -> str:
-    """The warning of a document that was read but for some pages."""
+    """The warning that some pages of a document were not read."""
     return f"{count} of {pages} pages were not read: {why}."

@@ -1,6 +1,6 @@
 """Zip packages (DOCX, ODT): which of the two it is, and its parts as XML, within a bound of bytes.
 
-A zip file's own sizes are claims: what counts is what comes out.
+The sizes that a zip file gives may be false: the bytes that come out are counted.
 """
 
 import zipfile
@@ -89,7 +89,7 @@ class Package:
 
 
 def local(element: Any) -> str:
-    """An element's name without its namespace; nothing for what is no element."""
+    """An element's name without its namespace; empty for comments and the like."""
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 

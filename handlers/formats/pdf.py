@@ -44,7 +44,7 @@ def read_pdf(content: bytes, bounds: Bounds) -> Found:
 
 
 def _pages(document: Any, bounds: Bounds, warnings: list[str]) -> Iterator[str]:
-    """The text of each page. At the end it is known which pages are missing."""
+    """The text of each page. At the end, adds a warning for the pages that could not be read."""
     unread, broken, with_text = 0, 0, 0
     for number in range(len(document)):
         try:
@@ -77,7 +77,7 @@ def _pages(document: Any, bounds: Bounds, warnings: list[str]) -> Iterator[str]:
 
 
 def _flat_page(document: Any, number: int) -> Any:
-    """The page, with what was filled into its form or written on it made part of it."""
+    """The page, with form fields and annotations made part of it."""
     page = document[number]
     if c.FPDFPage_GetAnnotCount(page):
         c.FPDFPage_Flatten(page, c.FLAT_NORMALDISPLAY)

@@ -24,7 +24,7 @@ _META_WITHIN: Final = 1024
 
 
 def decoded(content: bytes) -> str:
-    """The text. Raises CannotRead where the bytes are none."""
+    """The text. Raises CannotRead where the bytes are no text."""
     text = _decoded(content)
     if _NO_TEXT_HAS.search(text):
         raise CannotRead(Unreadable.NOT_RECOGNISED)
@@ -48,7 +48,7 @@ def _decoded(content: bytes) -> str:
 
 
 def _utf_16(sample: bytes) -> str | None:
-    """UTF-16 without a mark, as some programs write it."""
+    """The encoding, if the bytes look like UTF-16 without a byte order mark; else None."""
     pairs = len(sample) // 2
     if not pairs or len(sample) % 2:
         return None
@@ -61,7 +61,7 @@ def _utf_16(sample: bytes) -> str | None:
 
 
 def redecoded_as_declared(content: bytes, text: str) -> str:
-    """A page's text in the encoding that the page declares, where it is not UTF-8 anyway."""
+    """A page's text in the encoding that it declares; `text` where it declares none or is UTF-8."""
     declared = _META_CHARSET.search(content[:_META_WITHIN])
     if declared is None or any(content.startswith(mark) for mark, _ in _MARKS):
         return text

@@ -1,4 +1,4 @@
-"""What kind of file it is, by its content: a name or a declared type is not asked."""
+"""The media type of a file, by its content only: its name and declared type are not used."""
 
 import re
 from typing import Final
@@ -35,7 +35,7 @@ _XML_START: Final = re.compile(r"\s*<\?xml\b")
 
 
 def recognise(content: bytes) -> str:
-    """The media type, of a text as of a text file. Raises CannotRead."""
+    """The media type; `text/plain` for what no other type fits. Raises CannotRead."""
     if not content:
         raise CannotRead(Unreadable.EMPTY)
     if b"%PDF-" in content[:_PDF_HEADER_WITHIN]:
@@ -54,7 +54,7 @@ def recognise(content: bytes) -> str:
 
 
 def kind_of_text(text: str) -> str:
-    """HTML or plain text. Raises CannotRead for other markup, whose tags are nobody's words."""
+    """HTML or plain text. Raises CannotRead for other markup."""
     if _HTML_START.match(text):
         return HTML
     if _XML_START.match(text):

@@ -1,7 +1,7 @@
-"""RTF by `striprtf`, after what it does not know of has been settled on the source.
+"""RTF by `striprtf`, after a pass over the source for what that library does not know.
 
-Hidden and deleted text goes. Headers, footers, footnotes and text boxes, which the library passes
-over, come at the end. Source: Rich Text Format Specification 1.9.1.
+Hidden and deleted text is left out. Headers, footers, footnotes and text boxes, which the library
+leaves out, come at the end. Source: Rich Text Format Specification 1.9.1.
 """
 
 import re
@@ -42,19 +42,19 @@ def read_rtf(content: bytes) -> Found:
 
 
 def _whole(text: str) -> str:
-    """Characters beyond the first plane come from RTF as two halves."""
+    """Join surrogate pairs: RTF writes characters above U+FFFF as two halves."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class _Group(NamedTuple):
-    """Where the pieces of an open group go, and what hides them at this place."""
+    """An open group: where its pieces go, and whether they are hidden here."""
 
     into: list[str]
     hiding: frozenset[str]
 
 
 class _Settling:
-    """Takes the source piece by piece, and leaves out, or sets aside."""
+    """Takes the source piece by piece: keeps it, leaves it out, or moves it to the end."""
 
     def __init__(self) -> None:
         self.warnings: set[str] = set()
@@ -63,7 +63,7 @@ class _Settling:
         self._groups = [_Group(self._body, frozenset())]
 
     def take(self, piece: str, word: str, number: str | None) -> None:
-        """The next piece."""
+        """Take the next piece."""
         group = self._groups[-1]
         if piece == "{":
             self._open(group)
@@ -84,7 +84,7 @@ class _Settling:
             self._keep(group, piece, word)
 
     def source(self) -> str:
-        """What is left, in its new order."""
+        """The kept source, in its new order."""
         body = "".join(self._body)
         end = body.rfind("}")
         once = dict.fromkeys(

@@ -1,4 +1,4 @@
-"""What the confinement comes to on this machine, seen from inside; and whether the readers load."""
+"""What the confinement gives on this machine, seen from inside; and whether the readers load."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 READERS: Final = ("child", "docx", "html", "odt", "pdf", "rtf")
-"""Imported when the last right is gone, as they are for a file: another user may not be let in."""
+"""Imported after the rights are given up, as for a file: another user may not be able to read them."""
 
 
 def main(source: BinaryIO, sink: BinaryIO) -> None:
@@ -27,7 +27,7 @@ def main(source: BinaryIO, sink: BinaryIO) -> None:
 
 
 def _has_privileges() -> bool:
-    """Whether root's rights are there: to take precedence over others is one of them."""
+    """Whether the process has root's rights: only root may raise a priority."""
     try:
         os.setpriority(os.PRIO_PROCESS, 0, -1)
     except PermissionError:

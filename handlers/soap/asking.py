@@ -1,9 +1,9 @@
 """One question to a language model's server, within one bound of time and one of size.
 
-The `openai` client's own timeout bounds each read, so a server that drips could hold it for hours.
-Here the whole exchange, its repetitions included, runs as one task that is cancelled when its
-time is up: the connection is closed, and no thread was started that could stay behind (but one
-that asks the system's resolver for the server's address, which has a bound of its own).
+The `openai` client's own timeout bounds each read, so a server that sends byte by byte could hold it
+for hours. Here the whole conversation, with its repetitions, is one task that is cancelled at the
+end of its time: the connection is closed, and no thread stays behind (except one that looks up the
+server's name, which the system's resolver bounds).
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import httpx2
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
-from handlers.soap_writer import DraftFailedError, DraftFailure
+from handlers.soap_writer import DraftFailed, DraftFailure
 
 ANSWER_BYTES_MAX: Final = 2 << 20
 # A connection kept for the second round could be closed by the server just when it is used again.
@@ -25,11 +25,11 @@ Ask = Callable[[list[ChatCompletionMessageParam]], Awaitable[str]]
 
 
 class AnswerTooLargeError(Exception):
-    """The server sends more than any answer needs, or sends it compressed."""
+    """The server's answer is too large, or compressed."""
 
 
 class Server:
-    """An OpenAI-compatible server. `seconds` bound a whole conversation, not each read."""
+    """An OpenAI-compatible server. `seconds` bounds a whole conversation, not each read."""
 
     def __init__(self, *, url: str, key: str, model: str, seconds: float) -> None:
         self.model = model
@@ -38,25 +38,25 @@ class Server:
         self._seconds = seconds
 
     def converse(self, talk: Callable[[Ask], Awaitable[Answer]], schema: dict[str, Any]) -> Answer:
-        """What `talk` makes of the answers to its questions. Raises `DraftFailedError`."""
+        """Run `talk`, and return its result. Raises `DraftFailed`."""
         try:
             return asyncio.run(self._bounded(talk, schema))
         except openai.APIStatusError as error:
-            raise DraftFailedError(_by_status(error.status_code)) from None
+            raise DraftFailed(_by_status(error.status_code)) from None
         except TimeoutError:
-            raise DraftFailedError(DraftFailure.LLM_TOO_SLOW) from None
+            raise DraftFailed(DraftFailure.LLM_TOO_SLOW) from None
         except AnswerTooLargeError:
-            raise DraftFailedError(DraftFailure.LLM_ANSWER_TOO_LARGE) from None
+            raise DraftFailed(DraftFailure.LLM_ANSWER_TOO_LARGE) from None
         except openai.APIConnectionError as error:
             if isinstance(error.__cause__, AnswerTooLargeError):
-                raise DraftFailedError(DraftFailure.LLM_ANSWER_TOO_LARGE) from None
-            raise DraftFailedError(DraftFailure.LLM_UNREACHABLE) from None
+                raise DraftFailed(DraftFailure.LLM_ANSWER_TOO_LARGE) from None
+            raise DraftFailed(DraftFailure.LLM_UNREACHABLE) from None
         except (
             openai.OpenAIError,
             ValueError,
             RecursionError,
         ):  # not JSON, or not the shape of a completion
-            raise DraftFailedError(DraftFailure.LLM_ANSWER_INVALID) from None
+            raise DraftFailed(DraftFailure.LLM_ANSWER_INVALID) from None
 
     async def _bounded(
         self, talk: Callable[[Ask], Awaitable[Answer]], schema: dict[str, Any]
@@ -82,7 +82,7 @@ class Server:
         messages: list[ChatCompletionMessageParam],
         schema: dict[str, Any],
     ) -> str:
-        """The answer's text, which the server was asked to write as JSON by the schema."""
+        """The text of the server's answer to one request; it was asked for JSON by the schema."""
 
         async def completion(**options: Any) -> Any:
             return await client.chat.completions.create(
@@ -116,7 +116,7 @@ def _by_status(status: int) -> DraftFailure:
 
 
 class _Bounded(httpx2.AsyncBaseTransport):
-    """Stops reading an answer, an error's included, that grows beyond the bound."""
+    """Stops reading an answer (also an error's) that grows beyond the bound."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
         self._inner = inner
@@ -126,7 +126,7 @@ class _Bounded(httpx2.AsyncBaseTransport):
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         if response.headers.get("Content-Encoding", "identity") != "identity":
             await response.stream.aclose()
-            raise AnswerTooLargeError  # it was asked for plain: what it inflates to nobody knows
+            raise AnswerTooLargeError  # asked for uncompressed: its inflated size is unknown
         response.stream = _Counted(response.stream)
         return response
 

@@ -1,7 +1,7 @@
 """The small linear models: where a sentence is filed, and which words a note would hold.
 
-The weights are data (`weights.json`), made by `tests/benchmarks/soap_training.py`; what they are
-multiplied with is counted here, for training and for use alike.
+The weights are data (`weights.json`), made by `tests/benchmarks/soap_training.py`. The features are
+counted here, for training and for use.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ Scores = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 
 
 class WeightsInvalidError(Exception):
-    """The SOAP writer's weights' file is damaged or of another format."""
+    """The file of the SOAP writer's weights is damaged or of another format."""
 
 
 class _Part(BaseModel):
@@ -39,7 +39,7 @@ class _Part(BaseModel):
 
 
 class Filing(_Part):
-    """TF-IDF and logistic regression: of each term its idf, its weight to be chosen, one a class."""
+    """TF-IDF and logistic regression: of each term its idf, and its weight for each class."""
 
     unknown_idf: FiniteFloat
     chosen_bias: FiniteFloat
@@ -73,7 +73,7 @@ class Weights(_Part):
 
 
 class Candidate(NamedTuple):
-    """A unit and where it stands: `place` from 0, the source's beginning, to 1; `None` in prose."""
+    """A unit. `place` is its relative position in a transcript, from 0 to 1; `None` in prose."""
 
     unit: Unit
     place: float | None
@@ -83,7 +83,7 @@ class Candidate(NamedTuple):
 
 
 def terms(candidate: Candidate) -> list[str]:
-    """Its words and pairs of neighbours, each once; any number is `#`."""
+    """Its words and pairs of neighbouring words, each once; every number is `#`."""
     found: dict[str, None] = {}  # not a set: sums over it must come out the same every time
     for piece in candidate.unit:
         words = ["#" if word.isdigit() else word for word in piece.words]
@@ -93,7 +93,7 @@ def terms(candidate: Candidate) -> list[str]:
 
 
 def traits(candidate: Candidate) -> dict[str, float]:
-    """What is known of a unit besides its words."""
+    """The features of a unit that are not words."""
     count = sum(len(piece.words) for piece in candidate.unit)
     known = {"length": math.log1p(count) / 4, "brief": float(count < 4)}
     if candidate.place is None:
@@ -128,7 +128,7 @@ WORD_TRAITS: Final = (
 
 
 def copies(candidates: Iterable[Candidate]) -> Copies:
-    """What is known of each copy of a word: the how many-th of how many, and who says the word."""
+    """The features of each copy of a word: its count, the total, and who says the word."""
     count: Counter[str] = Counter()
     by_clinician: Counter[str] = Counter()
     for candidate in candidates:
@@ -158,7 +158,7 @@ def copies(candidates: Iterable[Candidate]) -> Copies:
 
 
 class Judgement(NamedTuple):
-    """Of a unit: the probability of each section, and how much rather it is in a note (log odds)."""
+    """Of a unit: the probability of each section, and the log odds that it is in a note."""
 
     odds: dict[Section, float]
     chosen: float
@@ -198,7 +198,7 @@ class Model:
         return cls(weights, hashlib.sha256(content).hexdigest())
 
     def weighed(self, candidate: Candidate) -> dict[str, float]:
-        """The known terms by their share of the unit: a unit of unknown words has little to say."""
+        """The TF-IDF values of the known terms; small for a unit of mostly unknown words."""
         filing = self._filing
         squares = 0.0
         known = {}
@@ -212,7 +212,7 @@ class Model:
         return {term: idf / norm for term, idf in known.items()}
 
     def judge(self, candidate: Candidate) -> Judgement:
-        """Where the unit belongs, Unfiled included, and whether in a note at all."""
+        """The unit's sections (with Unfiled) and whether it belongs in a note at all."""
         known = self.weighed(candidate)
         rows = [self._row[term] for term in known]
         values = list(known.values())
@@ -227,7 +227,7 @@ class Model:
         return Judgement({c: p / whole for c, p in zip(CLASSES, powers, strict=True)}, chosen)
 
     def expected(self, candidates: Sequence[Candidate]) -> dict[str, list[float]]:
-        """Of each word the probability that the note has at least one, two … copies of it."""
+        """For each word the probabilities that the note has at least one, two … copies of it."""
         found = copies(candidates)
         own = np.array([self._wording.words.get(word, (0.0, 0.0)) for word in found.words])
         scores = found.traits @ self._word_traits + self._wording.bias
@@ -239,6 +239,6 @@ class Model:
         return chances
 
     def length(self, words: int) -> float:
-        """How many words a note on a source of so many words would have."""
+        """The expected number of words of a note on a source of this many words."""
         wording = self._wording
         return float(wording.length_factor * words**wording.length_power)

@@ -13,19 +13,19 @@ VALUES = {word: value for value, word in enumerate(SMALL.split())} | {
 }
 
 
-def said(text: str) -> set[str]:
-    """The numbers that a text states; the word "one" says too little to be one of them."""
+def stated(text: str) -> set[str]:
+    """The numbers that a text states, without the word "one", which is seldom a number."""
     wholes = {_readings(run)[-1] for run in _runs(text)}
     return (wholes - {"1"}) | set(NUMBER.findall(text))
 
 
-def heard(text: str) -> set[str]:
-    """All that the text can be heard to state: "one twenty eight" is 1, 20, 8, 28 and 128."""
+def possible(text: str) -> set[str]:
+    """All numbers that the text may mean: "one twenty eight" is 1, 20, 8, 28 and 128."""
     return {one for run in _runs(text) for one in _readings(run)} | set(NUMBER.findall(text))
 
 
 def _runs(text: str) -> Iterator[list[str]]:
-    """Neighbouring words that are numbers; a comma or another word parts them."""
+    """Runs of number words; a comma or another word ends a run."""
     run: list[str] = []
     for part in PART.findall(text.lower()):
         if part in VALUES or (run and part == "hundred"):
@@ -38,7 +38,7 @@ def _runs(text: str) -> Iterator[list[str]]:
 
 
 def _readings(run: list[str]) -> list[str]:
-    """Of a run of number words: its parts first, the whole last."""
+    """The numbers that a run may mean: its parts first, the whole last."""
     parts: list[int] = []
     groups: list[int] = []
     before = 0  # the value of the word before, 100 of `hundred`

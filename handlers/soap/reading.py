@@ -1,8 +1,8 @@
 """From a source's text to its lines: who speaks, and under which heading it stands.
 
-A transcript is talk: time stamps and speakers' labels are no words of anybody and are left out.
-A note is prose, or a JSON object whose strings are prose under their keys. A transcript in which
-nobody is named is read as prose, too: a dictation. Every place is one in the text as stored.
+A transcript is talk: time stamps and speakers' labels are left out. A note is prose, or a JSON object
+whose strings are prose under their keys. A transcript without speakers' names is read as prose: a
+dictation. All offsets are offsets in the text as stored.
 """
 
 import json
@@ -17,7 +17,7 @@ from handlers.soap_writer import FILED, Section, Source
 
 
 class Speaker(StrEnum):
-    """Who says a line of a transcript."""
+    """The speaker of a line of a transcript."""
 
     CLINICIAN = "clinician"
     CLIENT = "client"
@@ -25,9 +25,9 @@ class Speaker(StrEnum):
 
 
 class Line(NamedTuple):
-    """Characters `start` to `end` of the text, said in one breath.
+    """Characters `start` to `end` of the text: one line, without its label.
 
-    `turn` grows when the speaker changes; `sections`: where the heading above lets it be filed.
+    `turn` grows when the speaker changes; `sections`: those that the heading above it allows.
     """
 
     start: int
@@ -94,7 +94,7 @@ def _label(head: re.Match[str]) -> str | None:
 
 
 def _labels(text: str, raw: list[tuple[int, int]]) -> frozenset[str]:
-    """What stands for a speaker before their words: a role's name, or what is met there twice."""
+    """The labels of speakers: a role's name, or a name that stands there twice."""
     met: Counter[str] = Counter()
     sure: set[str] = set()
     for start, end in raw:
@@ -141,7 +141,7 @@ NAMED_SECTIONS: tuple[tuple[tuple[Section, ...], str], ...] = (
     ((P,), "p|plan|treatment plan|plan for next session|next steps|recommendations|instructions"),
     ((S, O), "s o|subjective objective|subjective and objective"),
     ((A, P), "a p|ap|assessment plan|assessment and plan|impression and plan"),
-    # Headings of other forms of note end a part and do not say where the next one is filed.
+    # Headings of other forms of note end a part; they name no section for the next one.
     (FILED, "data|behavior|behaviour|intervention|interventions|response"),
 )
 HEADINGS = {name: sections for sections, names in NAMED_SECTIONS for name in names.split("|")}
@@ -160,7 +160,7 @@ def _sections(name: str) -> tuple[Section, ...] | None:
 
 
 def _prose(text: str, start: int, end: int, sections: tuple[Section, ...]) -> Iterator[Line]:
-    """A heading files all up to the next one. Lines that were wrapped in mid-sentence are one."""
+    """A heading holds for all up to the next one. Lines wrapped within a sentence become one."""
     held: Line | None = None
     for found in LINE.finditer(text, start, end):
         begin, stop = found.span()
@@ -198,7 +198,7 @@ def _is_json_object(text: str) -> bool:
 
 
 def _json(text: str) -> Iterator[Line]:
-    """The strings of a JSON object, each under its keys. Other escapes stay as they are stored."""
+    """The strings of a JSON object, each under its keys. Escapes but line breaks stay as stored."""
     under: list[tuple[Section, ...]] = [FILED]  # the headings of the objects that are open
     sections: tuple[Section, ...] = FILED
     for part in JSON_PART.finditer(text):

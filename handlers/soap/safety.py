@@ -1,6 +1,6 @@
-"""Talk of suicide, self-harm, violence or abuse: what no draft may leave out.
+"""Mentions of suicide, self-harm, violence or abuse, which no draft may leave out.
 
-A list of turns of phrase, not a judgement: it decides what is kept, never what is concluded.
+A list of phrases, not a judgement: it decides what is kept, never what is concluded.
 """
 
 import re
@@ -24,5 +24,5 @@ CONCERN = re.compile(
 
 
 def is_concern(words: Iterable[str]) -> bool:
-    """Whether the words, in lower case, speak of it."""
+    """Whether the words, in lower case, mention one of them."""
     return CONCERN.search(" ".join(words)) is not None

@@ -1,10 +1,9 @@
 """Which units of a long source go into the draft.
 
 The choice maximises the expected ROUGE-1 (F) of the draft against the note that a clinician would
-have written: a word that notes hold counts for a unit, a word that the draft has already does not,
-and every word makes the draft longer. So length and repetition need no rules of their own. What is
-surely small talk stays out; what is said of suicide, self-harm, violence or abuse goes in, whatever
-the model makes of it.
+have written: a unit gains by words that notes hold, not by words that the draft has already, and
+each word makes the draft longer. So length and repetition need no rules of their own. Small talk, if
+the model is sure of it, stays out; mentions of suicide, self-harm, violence or abuse always go in.
 """
 
 from collections import Counter
@@ -57,7 +56,7 @@ class _Choice:
         self._is_fresh = np.ones(len(self._bags), dtype=bool)
 
     def _gain(self, i: int) -> float:
-        """The expected overlap that unit i adds: the more is said, the less."""
+        """The expected overlap that unit i adds; it shrinks as the draft grows."""
         overlap = float(self._liking[i])
         for word, count in self._bags[i].items():
             sums, before = self._expected[word], self._said.get(word, 0)
@@ -76,7 +75,7 @@ class _Choice:
         self._is_fresh[:] = False
 
     def best(self) -> int | None:
-        """The unit that raises the score most; `None` where none does."""
+        """The unit that raises the score most; `None` if none does."""
         while True:
             # What a unit promised before is the most that it can promise now: look at the best only.
             promises = (

@@ -1,9 +1,9 @@
 """From lines to sentences, and to units: what goes into a draft together or not at all.
 
-A question is no statement, and neither is the "yes" behind it: the two are one unit. Long runs
-without a full stop, as speech recognition writes them, are cut before words that begin a new
-thought, but never behind an "if" or a "she said". A sentence of talk loses the fillers at its ends,
-never its hedges ("I think", "maybe") or its "no". What stays is word for word the source's.
+A question is no statement, and neither is a "yes" after it: the two are one unit. Long runs without
+a full stop, as speech recognition writes them, are cut before words that begin a new thought, but
+never shortly after an "if" or a "she said". A sentence of a transcript loses the fillers at its
+ends, never its hedges ("I think", "maybe") or its "no". What stays is a verbatim copy.
 """
 
 import re
@@ -95,7 +95,7 @@ NO = re.compile(r"(?:no|nope|nah|not|never)\b", re.I)
 
 
 def pieces(text: str, reading: Reading) -> list[Piece]:
-    """The sentences of a reading, in their order; of talk, cut and freed of fillers."""
+    """The sentences of a reading, in order; those of a transcript are cut and have no fillers."""
     found = []
     for line in reading.lines:
         for start, end in _sentences(text, line.start, line.end):
@@ -103,7 +103,7 @@ def pieces(text: str, reading: Reading) -> list[Piece]:
             for begin, stop in spans:
                 if words := tuple(WORD.findall(text[begin:stop].lower())):
                     piece = Piece(begin, stop, line.speaker, line.turn, line.sections, words)
-                    found.append(_heard(text, piece) if reading.is_talk else piece)
+                    found.append(_as_question_or_answer(text, piece) if reading.is_talk else piece)
     return found
 
 
@@ -128,7 +128,7 @@ def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A long run before its new thoughts, each piece without the fillers at its ends."""
+    """Cut a long run before each new thought; each piece without the fillers at its ends."""
     if text.count(" ", start, end) > RUN_WORDS_MAX:
         for gap in CUT.finditer(text, start, end):
             before, after = gap.span()
@@ -150,20 +150,20 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _heard(text: str, piece: Piece) -> Piece:
-    """Whether the piece asks something, and whether it says yes or no."""
+def _as_question_or_answer(text: str, piece: Piece) -> Piece:
+    """The piece, marked as a question and as a yes or no."""
     end = text[max(piece.start, piece.end - 8) : piece.end].rstrip("\"'”)] ")
     is_closed = end.endswith((".", "!")) and not end.endswith("..")
     asks = end.endswith("?") or (not is_closed and ASKS.match(text, piece.start, piece.end))
     yes_or_no = YES_OR_NO.match(text, piece.start, piece.end)
-    said = text[yes_or_no.start() : yes_or_no.end()] if yes_or_no else ""
+    answer = text[yes_or_no.start() : yes_or_no.end()] if yes_or_no else ""
     return piece._replace(
-        asks=bool(asks), says_yes_or_no=bool(yes_or_no), says_no=bool(NO.search(said))
+        asks=bool(asks), says_yes_or_no=bool(yes_or_no), says_no=bool(NO.search(answer))
     )
 
 
 def units(found: list[Piece], is_talk: bool) -> list[Unit]:
-    """What may be chosen, in the source's order; no question without its answer, nor the reverse."""
+    """The units that may be chosen, in order: a question always with its answer."""
     if not is_talk:
         return [(piece,) for piece in found]
     made = []
@@ -177,7 +177,7 @@ def units(found: list[Piece], is_talk: bool) -> list[Unit]:
 
 
 def _next_unit(found: list[Piece], at: int) -> tuple[Unit, int]:
-    """The unit that begins at a piece, if any, and how many pieces it or their dropping takes."""
+    """The unit that begins at a piece, if any, and the number of pieces that are used or dropped."""
     first = found[at]
     end = at
     while end < len(found) and found[end].asks and found[end].turn == first.turn:
@@ -196,7 +196,7 @@ def _next_unit(found: list[Piece], at: int) -> tuple[Unit, int]:
 
 
 def _answered(asked: Unit, reply: Piece | None, further: list[Piece]) -> tuple[Unit, int]:
-    """Questions with their answer; a long answer stands alone, but not on a matter of safety."""
+    """Questions with their answer. A long answer stands alone, except on a matter of safety."""
     if reply is None or reply.asks:
         return (), len(asked)
     is_concern = any(safety.is_concern(piece.words) for piece in (*asked, reply))

@@ -1,7 +1,7 @@
-"""Does a sentence bear out what a model says on it? Checks of words, not of meaning.
+"""Do the cited sentences support a model's statement? Checks of words, not of meaning.
 
-What a model invents is most harmful as a name, a number, a date, a code, a diagnosis or a risk.
-Each of these in a statement must stand in the sentences that the statement cites.
+The most harmful inventions are names, numbers, dates, codes, diagnoses and risks. Each of these in
+a statement must stand in the sentences that the statement cites.
 """
 
 import re
@@ -13,7 +13,7 @@ from handlers.soap import number_words
 
 
 class Fault(StrEnum):
-    """What is wrong with a statement, as the model is told. No word of the statement is in it."""
+    """The faults of a statement, as they are sent to the model. They hold no word of the statement."""
 
     TOO_MANY = "the note has more than 200 statements"
     EMPTY = "it is empty"
@@ -71,43 +71,45 @@ ORDINARY: Final = STARTERS | _listed("""
 """)
 
 
-def fault(said: str, cited: Sequence[str], vocabulary: frozenset[str]) -> Fault | None:
-    """The first thing that is wrong with a statement on its cited sentences.
+def fault(statement: str, cited: Sequence[str], vocabulary: frozenset[str]) -> Fault | None:
+    """The first fault of a statement, given its cited sentences; None for a supported one.
 
     `vocabulary`: the words of all sources, in lower case.
     """
     ground = " ".join(cited)
-    if not said.strip():
+    if not statement.strip():
         return Fault.EMPTY
-    if len(said) > CHARACTERS_MAX or len(said.splitlines()) > 1:
+    if len(statement) > CHARACTERS_MAX or len(statement.splitlines()) > 1:
         return Fault.TOO_LONG
-    if not set(PLACEHOLDER.findall(said)) <= set(PLACEHOLDER.findall(ground)):
+    if not set(PLACEHOLDER.findall(statement)) <= set(PLACEHOLDER.findall(ground)):
         return Fault.PLACEHOLDER
-    if not (_numbers(said) <= number_words.heard(ground) and _codes(said) <= _codes(ground)):
+    if not (
+        _numbers(statement) <= number_words.possible(ground) and _codes(statement) <= _codes(ground)
+    ):
         return Fault.NUMBER
-    if any(word not in vocabulary for word in _names(said)):
+    if any(word not in vocabulary for word in _names(statement)):
         return Fault.NAME
-    claims = _claims(said)
+    claims = _claims(statement)
     if not claims <= _claims(ground):
         return Fault.CLAIM
-    if claims and bool(DENIED.search(said)) != bool(DENIED.search(ground)):
+    if claims and bool(DENIED.search(statement)) != bool(DENIED.search(ground)):
         return Fault.DENIAL
-    stems = _stems(said)
+    stems = _stems(statement)
     if not stems or len(stems & _stems(ground)) < SHARED_MIN * len(stems):
         return Fault.UNSUPPORTED
     return None
 
 
 def words(text: str) -> Iterator[str]:
-    """The words of a text in lower case, whole and in their parts."""
+    """The words of a text in lower case, and the parts of compound words."""
     for word in WORD.findall(text.lower()):
         yield word
         yield from PARTED.split(word)
 
 
-def _names(said: str) -> Iterator[str]:
-    """Capitalised words in lower case, but those with which any sentence may begin."""
-    for word in WORD.findall(PLACEHOLDER.sub(" ", said)):
+def _names(text: str) -> Iterator[str]:
+    """Capitalised words, in lower case, without words that may begin any sentence."""
+    for word in WORD.findall(PLACEHOLDER.sub(" ", text)):
         low = APOSTROPHE.split(word.lower())[0]
         if word[0].isupper() and low not in STARTERS:
             yield low
@@ -117,12 +119,12 @@ def _claims(text: str) -> set[str]:
     return {found.lower()[:STEM] for found in CLAIMS.findall(text)}
 
 
-def _numbers(said: str) -> set[str]:
-    return number_words.said(PLACEHOLDER.sub(" ", said))
+def _numbers(text: str) -> set[str]:
+    return number_words.stated(PLACEHOLDER.sub(" ", text))
 
 
 def _codes(text: str) -> set[str]:
-    """Letters and digits in one: F32.1, PHQ9, 50mg."""
+    """Words of letters and digits: F32.1, PHQ9, 50mg."""
     return {found.lower() for found in CODED.findall(PLACEHOLDER.sub(" ", text))}
 
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 import api
 from api.app import OPERATIONS
 from api.inputs import InputId, RequestBody
-from api.operations import Operation
+from api.operations import Operation, asks_caller
 from api.problems import BadRequest
 from api.requests import JSON, OPTIONAL_REASON, PageCursor, PageLimit, PutRequest, RequestReader
 from api.therapist_note_shapes import Reason
@@ -56,6 +56,13 @@ def test_what_is_documented_is_what_is_declared(shared_clinic: Clinic) -> None:
         for method, operation in operations.items()
     }
     assert served == {(one.method, one.path, one.id) for one in OPERATIONS}
+
+
+def test_whoever_does_not_say_who_they_are_is_refused(shared_clinic: Clinic) -> None:
+    for operation in OPERATIONS:
+        path = operation.path.replace("{id}", "1").replace("{digest}", "none")
+        answer = shared_clinic.http.request(operation.method, path)
+        assert (answer.status_code == 401) is asks_caller(operation), operation.id
 
 
 class Body(RequestBody):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.documents import Documents, Read, ReadersAreBusyError, Unread, understood
+from handlers.documents import Documents, Read, ReadersAreBusy, Unread, understood
 from handlers.formats.outcome import Unreadable
 from tests.handlers import bad_files
 from tests.handlers.bad_files import MIB, docx, docx_of, pdf_bomb, pdf_of_pages
@@ -161,7 +161,7 @@ def test_who_would_wait_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
         first = other.submit(documents.read_all, [endless])
         while not documents.is_busy:
             pass
-        with pytest.raises(ReadersAreBusyError):
+        with pytest.raises(ReadersAreBusy):
             documents.read(b"slept well")
         documents.close()
         assert first.result() == [Unread("application/octet-stream", Unreadable.BROKE_ITS_READER)]

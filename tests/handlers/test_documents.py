@@ -8,7 +8,7 @@ from typing import Final
 import pypdfium2
 import pytest
 
-from handlers.documents import Documents, FileIsUnreadableError
+from handlers.documents import Documents, FileIsUnreadable
 from handlers.formats import docx, odt, outcome
 from handlers.formats.outcome import Unreadable
 from tests.handlers.bad_files import docx_of, package, pdf, pdf_page
@@ -262,7 +262,7 @@ class TestPictures:
     def test_without_ocr_they_are_refused_for_that_reason(
         self, documents: Documents, name: str
     ) -> None:
-        with pytest.raises(FileIsUnreadableError) as refused:
+        with pytest.raises(FileIsUnreadable) as refused:
             documents.read(file(name))
         assert refused.value.reason is Unreadable.NEEDS_OCR
 

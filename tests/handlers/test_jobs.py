@@ -1,5 +1,6 @@
 """What the jobs do, and that they may be interrupted anywhere and run twice."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg
@@ -14,11 +15,13 @@ from domain.session import SESSION, EventStatus
 from domain.soap_note import SOAP_NOTE
 from domain.value import PSYCHOTHERAPY, THE_WORKER, KeyScope, Kind, Role
 from domain.work import JobName, WhyFailed
-from handlers.jobs import _WHY, JOB_HANDLERS
+from handlers.deidentify import Names
+from handlers.draft_job import REASONS
+from handlers.jobs import JOB_HANDLERS
 from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
 from handlers.runs import Runs
-from handlers.soap_writer import DraftFailure, SoapDraft
+from handlers.soap_writer import DraftFailure, SoapDraft, Source
 from ledger.keys import KeyIsRefusedError, LocalKeyFile
 from ledger.ledger import Ledger, Recorded
 from tests.databases import Program
@@ -26,8 +29,8 @@ from tests.handlers.job_contexts import (
     DRAFT_JOB,
     STATUS_JOB,
     first_words,
-    general_ledger,
     job_context,
+    ledger_with_scopes,
     state_of_draft,
     status_of_session,
     with_generation,
@@ -38,6 +41,7 @@ from tests.samples import (
     NOTE_ID,
     SESSION_ID,
     after,
+    amend,
     create,
     enter_directory,
     present,
@@ -53,10 +57,10 @@ DEIDENTIFY_JOB: Final = Job(CLINIC, JobName.DEIDENTIFY, Kind.NOTE, NOTE_ID, 1)
 SOAP: Final = 7
 
 
-def run(program: Program, job: Job, **parts: Any) -> None:
-    """Once."""
+def run(program: Program, job: Job, **replaced: Any) -> None:
+    """Run the job once; `replaced` takes the place of fields of its context."""
     datastore = program.datastore
-    Runs(datastore, OpenJobs(datastore), job_context(program, **parts)).run(job)
+    Runs(datastore, OpenJobs(datastore), job_context(program, **replaced)).run(job)
 
 
 def soap_note(program: Program, note_id: int = SOAP_NOTE_ID) -> Note:
@@ -66,12 +70,12 @@ def soap_note(program: Program, note_id: int = SOAP_NOTE_ID) -> Note:
     return found
 
 
-def test_every_job_has_a_doing() -> None:
+def test_every_job_has_a_handler() -> None:
     assert set(JOB_HANDLERS) == set(JobName)
 
 
 def test_every_failure_of_a_draft_has_a_reason() -> None:
-    assert set(_WHY) == set(DraftFailure)
+    assert set(REASONS) == set(DraftFailure)
 
 
 class TestEventStatus:
@@ -148,7 +152,34 @@ class TestDraft:
         sources = _drafted(program).sources
         assert [(source.number, source.version) for source in sources] == [(1, 2), (2, 1)]
 
-    def test_nothing_to_draft_from_is_told(self, program: Program) -> None:
+    def test_an_amended_note_is_read_with_the_words_of_its_amendment(
+        self, program: Program
+    ) -> None:
+        with_generation(program, text="the original words")
+        program.ledger.record(CLINIC, NOTE, NOTE_ID, amend(1, "the amended words"))
+        sources_read: list[Source] = []
+
+        def reading(sources: Sequence[Source], names: Names) -> SoapDraft:
+            sources_read.extend(sources)
+            return first_words(sources, names)
+
+        run(program, DRAFT_JOB, draft=reading)
+        assert [(source.version, source.text) for source in sources_read] == [
+            (1, "the amended words")
+        ]
+        assert "the amend" in _text_of_soap_note(program)
+        assert "the origi" not in _text_of_soap_note(program)
+
+    def test_an_amendment_of_an_older_version_leaves_the_newer_words(
+        self, program: Program
+    ) -> None:
+        with_generation(program, text="the first words")
+        program.ledger.record(CLINIC, NOTE, NOTE_ID, save("new words"))
+        program.ledger.record(CLINIC, NOTE, NOTE_ID, amend(1, "amended"))
+        run(program, DRAFT_JOB)
+        assert "new words" in _text_of_soap_note(program)
+
+    def test_nothing_to_draft_from_is_a_failure_with_that_reason(self, program: Program) -> None:
         enter_directory(program.ledger)
         program.ledger.record(CLINIC, GENERATION, GENERATION_ID, request_generation())
         run(program, DRAFT_JOB)
@@ -210,7 +241,7 @@ class TestPsychotherapyNotes:
         """A psychotherapy note, and the ledger by a worker's keys."""
         with_session(program, record_type=PSYCHOTHERAPY)
         file = LocalKeyFile.open_or_create(key_file)
-        return general_ledger(program, file, frozenset({KeyScope.GENERAL}))
+        return ledger_with_scopes(program, file, frozenset({KeyScope.GENERAL}))
 
     @pytest.mark.parametrize("job", [DEIDENTIFY_JOB, STATUS_JOB])
     def test_a_job_on_one_does_nothing(
@@ -235,6 +266,12 @@ class TestPsychotherapyNotes:
     def test_they_open_all_others(self, written: Ledger) -> None:
         written.record(CLINIC, NOTE, 2, create("slept well"))
         assert text_of(present(written.state(CLINIC, NOTE, 2)).saved) == "slept well"
+
+
+def _text_of_soap_note(program: Program) -> str:
+    words = soap_note(program).saved.words
+    assert words is not None
+    return words.text
 
 
 def _drafted(program: Program) -> Any:

@@ -1,20 +1,24 @@
 """What starts what, fact by fact."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
 from domain.aggregates import aggregate_id
+from domain.generation_facts import AnyGenerationFact
 from domain.note_facts import AnyNoteFact
 from domain.value import PSYCHOTHERAPY, Fact, Kind, Role
 from domain.work import JobName
-from handlers.policies import Job, jobs_for
+from handlers.policies import DIRECTORY_FACTS, Job, NoPolicyError, jobs_for
 from ledger.entry import Entry
 from tests import work_samples as work
 from tests.ledger.frozen import SAMPLES, Sample
 from tests.samples import (
+    ALMA,
     CLINIC,
     ML,
+    NOON,
     NOTE_ID,
     SESSION_ID,
     amended,
@@ -85,6 +89,25 @@ def test_what_is_asked_again_is_of_the_version_that_failed() -> None:
 def test_a_draft_names_its_run() -> None:
     [job] = started(work.requested(run=3), Kind.GENERATION, number=work.GENERATION_ID, version=8)
     assert (job.number, job.version) == (work.GENERATION_ID, 3)
+
+
+def stored_types(parent: type[Fact] = Fact) -> Iterator[type[Fact]]:
+    """Every fact class that has a stored name of its own, found by reflection."""
+    for fact_type in parent.__subclasses__():
+        if "fact_type" in vars(fact_type):
+            yield fact_type
+        yield from stored_types(fact_type)
+
+
+@pytest.mark.parametrize("fact_type", sorted(set(stored_types()), key=str))
+def test_every_fact_is_one_that_the_policies_know(fact_type: type[Fact]) -> None:
+    """Of notes and generations mypy sees each fact (`assert_never`); the others start nothing."""
+    assert issubclass(fact_type, AnyNoteFact | AnyGenerationFact | DIRECTORY_FACTS)
+
+
+def test_a_fact_that_the_policies_do_not_know_is_not_passed_over_in_silence() -> None:
+    with pytest.raises(NoPolicyError):
+        started(Fact(by=ALMA, at=NOON), Kind.NOTE)
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import socketserver
 import threading
 import time
 from collections.abc import Iterator
@@ -207,10 +208,49 @@ class TestStopping:
         assert shared.length() == 1
 
 
+def test_the_middleware_is_our_own_list(queue: JobQueue) -> None:
+    """Dramatiq's own list opens a port, writes files, and keeps the text of errors in messages."""
+    names = [type(one).__name__ for one in queue.middleware]
+    assert names == ["TimeLimit", "ShutdownNotifications", "Retries", "_WithoutWords"]
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """The URL of a broker that gives this answer to every command."""
+
+    class Answer(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while self.request.recv(4096):
+                self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"redis://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 class TestAway:
     def test_sending_says_so(self, tmp_path: Path) -> None:
         with closing(open_queue(f"unix://{tmp_path}/none")) as queue:
             with pytest.raises(QueueIsAwayError, match="ConnectionError"):
+                send(queue, "see", 1)
+            assert isinstance(queue, SharedQueue)
+            with pytest.raises(QueueIsAwayError):
+                queue.length()
+
+    @pytest.mark.parametrize(
+        "answer",
+        [b"-LOADING the data\r\n", b"-OOM command not allowed\r\n", b"-MISCONF no disk\r\n"],
+    )
+    def test_a_broker_that_answers_with_an_error_is_away(self, answer: bytes) -> None:
+        """Dramatiq counts only some errors as a lost connection; the others would end its threads."""
+        with answering(answer) as url, closing(open_queue(url)) as queue:
+            with pytest.raises(QueueIsAwayError):
                 send(queue, "see", 1)
             assert isinstance(queue, SharedQueue)
             with pytest.raises(QueueIsAwayError):

@@ -21,12 +21,12 @@ from domain.work import WhyFailed
 from handlers.deidentify import Names
 from handlers.open_jobs import OpenJobs
 from handlers.runs import STARTS_MAX, Runs
-from handlers.soap_writer import DraftFailedError, DraftFailure, SoapDraft, Source
+from handlers.soap_writer import DraftFailed, DraftFailure, SoapDraft, Source
 from tests.databases import Database, Program
 from tests.handlers.job_contexts import (
     DRAFT_JOB,
     STATUS_JOB,
-    Draft,
+    MakeDraft,
     first_words,
     job_context,
     state_of_draft,
@@ -41,13 +41,13 @@ Owner = psycopg.Connection[TupleRow]
 CHECKOUT: Final = Path(__file__).parents[2]
 
 
-def runs_of(program: Program, draft: Draft = first_words) -> Runs:
+def runs_of(program: Program, draft: MakeDraft = first_words) -> Runs:
     """What runs jobs."""
     datastore = program.datastore
     return Runs(datastore, OpenJobs(datastore), job_context(program, draft))
 
 
-def raising(error: BaseException) -> Draft:
+def raising(error: BaseException) -> MakeDraft:
     """A maker that fails."""
 
     def draft(sources: Sequence[Source], names: Names) -> SoapDraft:
@@ -133,7 +133,7 @@ class TestFailures:
 
     def test_what_cannot_be_done_is_given_up_at_once(self, program: Program, owner: Owner) -> None:
         with_generation(program)
-        failed = DraftFailedError(DraftFailure.LLM_REFUSED)
+        failed = DraftFailed(DraftFailure.LLM_REFUSED)
         runs_of(program, raising(failed)).run(DRAFT_JOB)
         assert why_of_draft(program) is WhyFailed.SERVICE_REFUSED
         assert open_rows(owner) == []
@@ -142,9 +142,9 @@ class TestFailures:
         ("error", "why"),
         [
             (ValueError("Clara"), WhyFailed.BROKE),
-            (DraftFailedError(DraftFailure.LLM_TOO_SLOW), WhyFailed.SERVICE_TOO_SLOW),
-            (DraftFailedError(DraftFailure.LLM_UNREACHABLE), WhyFailed.SERVICE_UNREACHABLE),
-            (DraftFailedError(DraftFailure.LLM_UNSUPPORTED), WhyFailed.ANSWER_IS_NOT_SUPPORTED),
+            (DraftFailed(DraftFailure.LLM_TOO_SLOW), WhyFailed.SERVICE_TOO_SLOW),
+            (DraftFailed(DraftFailure.LLM_UNREACHABLE), WhyFailed.SERVICE_UNREACHABLE),
+            (DraftFailed(DraftFailure.LLM_UNSUPPORTED), WhyFailed.ANSWER_IS_NOT_SUPPORTED),
         ],
     )
     def test_what_may_pass_is_tried_again_and_then_given_up(
@@ -162,7 +162,7 @@ class TestFailures:
 
     def test_what_passes_is_done_after_all(self, program: Program, owner: Owner) -> None:
         with_generation(program)
-        failed = DraftFailedError(DraftFailure.LLM_BUSY)
+        failed = DraftFailed(DraftFailure.LLM_BUSY)
         with pytest.raises(Exception, match=r".*"):
             runs_of(program, raising(failed)).run(DRAFT_JOB)
         runs_of(program).run(DRAFT_JOB)

@@ -71,23 +71,23 @@ def processes_that_run(word: str) -> list[int]:
     return found
 
 
-def told(what: str, *more: Any, may_fork: bool = False) -> Task:
-    """The orders of a child that does this."""
+def task(what: str, *more: Any, may_fork: bool = False) -> Task:
+    """A task in which the child misbehaves in this way."""
     return Task("tests.handlers.misbehaving", (what, *more), may_fork=may_fork)
 
 
 def test_it_answers(way: Way) -> None:
-    assert Sandbox(LIMITS, way).run(told("say_little"), b"a file") == (End.ANSWERED, b"words")
+    assert Sandbox(LIMITS, way).run(task("say_little"), b"a file") == (End.ANSWERED, b"words")
 
 
 def test_a_file_that_it_does_not_read_to_its_end_is_no_harm(way: Way) -> None:
     whole = bytes(5 * MIB)
-    assert Sandbox(LIMITS, way).run(told("say_little"), whole) == (End.ANSWERED, b"words")
+    assert Sandbox(LIMITS, way).run(task("say_little"), whole) == (End.ANSWERED, b"words")
 
 
 def test_it_starts_with_nothing(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTELEDGER_SECRET", "words")
-    end, answer = Sandbox(LIMITS, way).run(told("say_where_it_is"), b"")
+    end, answer = Sandbox(LIMITS, way).run(task("say_where_it_is"), b"")
     assert end is End.ANSWERED
     environment, listed, descriptors = json.loads(answer)
     assert environment.keys() <= {"LC_CTYPE", "LD_LIBRARY_PATH"}, "Python sets the first itself"
@@ -96,7 +96,7 @@ def test_it_starts_with_nothing(way: Way, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_its_complaints_are_heard_by_nobody(way: Way, capfd: pytest.CaptureFixture[str]) -> None:
-    assert Sandbox(LIMITS, way).run(told("complain"), b"") == (End.BROKEN, b"")
+    assert Sandbox(LIMITS, way).run(task("complain"), b"") == (End.BROKEN, b"")
     assert capfd.readouterr() == ("", "")
 
 
@@ -110,21 +110,21 @@ def test_its_complaints_are_heard_by_nobody(way: Way, capfd: pytest.CaptureFixtu
     ],
 )
 def test_it_is_ended(way: Way, what: str, limits: Limits, end: End) -> None:
-    assert Sandbox(limits, way).run(told(what), b"") == (end, b"")
+    assert Sandbox(limits, way).run(task(what), b"") == (end, b"")
 
 
 def test_it_takes_no_more_memory_than_it_may(way: Way) -> None:
     sandbox = Sandbox(LIMITS, way)
-    assert sandbox.run(told("take_memory", 100), b"")[0] is End.ANSWERED
-    assert sandbox.run(told("take_memory", 300), b"") == (End.BROKEN, b"")
+    assert sandbox.run(task("take_memory", 100), b"")[0] is End.ANSWERED
+    assert sandbox.run(task("take_memory", 300), b"") == (End.BROKEN, b"")
 
 
 def test_what_it_starts_does_not_outlive_it() -> None:
     """Where the kernel gives it processes of its own; even what left the group ends with them."""
     way = first_that_works()
     assert way.unshare, "this machine has no namespaces: run the suite where it has"
-    task = told("fork_and_stay", may_fork=True)
-    Sandbox(BRIEF, way).run(task, b"")
+    orders = task("fork_and_stay", may_fork=True)
+    Sandbox(BRIEF, way).run(orders, b"")
     assert not processes_that_run("fork_and_stay")
 
 
@@ -134,15 +134,15 @@ def test_no_file_opens_to_it(way: Way, what: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"words")
     path.chmod(0o666)
-    end, answer = Sandbox(LIMITS, way).run(told(what, str(path)), b"")
+    end, answer = Sandbox(LIMITS, way).run(task(what, str(path)), b"")
     assert (end, answer) == (End.ANSWERED, b"PermissionError")
     assert path.read_bytes() == b"words"
 
 
 def test_it_reaches_nobody(way: Way) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        task = told("call", listener.getsockname()[1])
-        end, answer = Sandbox(LIMITS, way).run(task, b"")
+        orders = task("call", listener.getsockname()[1])
+        end, answer = Sandbox(LIMITS, way).run(orders, b"")
     assert end is End.ANSWERED
     assert answer in {b"ConnectionRefusedError", b"OSError", b"PermissionError"}
 
@@ -150,12 +150,12 @@ def test_it_reaches_nobody(way: Way) -> None:
 def test_to_close_is_to_kill(way: Way) -> None:
     sandbox = Sandbox(LIMITS, way)
     ends: list[tuple[End, bytes]] = []
-    task = told("sleep_for_ever")
-    running = Thread(target=lambda: ends.append(sandbox.run(task, b"")))
+    orders = task("sleep_for_ever")
+    running = Thread(target=lambda: ends.append(sandbox.run(orders, b"")))
     running.start()
     while not sandbox.is_busy:
         time.sleep(0.01)
     sandbox.close()
     running.join(LIMITS.seconds_max)
     assert ends == [(End.BROKEN, b"")]
-    assert sandbox.run(told("say_little"), b"")[0] is not End.ANSWERED
+    assert sandbox.run(task("say_little"), b"")[0] is not End.ANSWERED

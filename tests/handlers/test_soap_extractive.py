@@ -13,7 +13,7 @@ from handlers.soap.model import Model
 from handlers.soap_extractive import MAKER, ExtractiveWriter
 from handlers.soap_writer import (
     FILED,
-    DraftFailedError,
+    DraftFailed,
     DraftFailure,
     Section,
     SoapDraft,
@@ -137,20 +137,20 @@ def test_where_nothing_fits_all_is_unfiled() -> None:
 def test_sources_without_a_sentence_make_no_draft(kind: SourceKind, text: str) -> None:
     if kind is SourceKind.NOTE and text.startswith("WEBVTT"):
         text = ""  # in a note it would be a word
-    with pytest.raises(DraftFailedError) as failed:
+    with pytest.raises(DraftFailed) as failed:
         draft(Source(kind, 1, 1, text))
     assert failed.value.reason is DraftFailure.NOTHING_TO_READ
     assert failed.value.is_final
 
 
 def test_small_talk_makes_no_draft() -> None:
-    with pytest.raises(DraftFailedError) as failed:
+    with pytest.raises(DraftFailed) as failed:
         draft(transcript("[therapist] hi, nice to see you.\n[client] see you next week.\n"))
     assert failed.value.reason is DraftFailure.NOTHING_TO_FILE
 
 
 def test_no_source_makes_no_draft() -> None:
-    with pytest.raises(DraftFailedError):
+    with pytest.raises(DraftFailed):
         draft()
 
 
@@ -341,7 +341,7 @@ SOURCES = st.lists(
 def test_every_sentence_stands_in_its_source(sources: list[Source]) -> None:
     try:
         made = WRITER.write(sources)
-    except DraftFailedError as failed:
+    except DraftFailed as failed:
         assert failed.reason in {DraftFailure.NOTHING_TO_READ, DraftFailure.NOTHING_TO_FILE}
         return
     assert_traced(made, sources)
@@ -379,7 +379,7 @@ def test_much_of_anything_is_read(kind: SourceKind, unit: str) -> None:
     source = Source(kind, 1, 1, text)
     try:
         made = WRITER.write([source])
-    except DraftFailedError:
+    except DraftFailed:
         return
     assert_traced(made, [source])
     assert len(made.text) < MUCH

@@ -13,7 +13,7 @@ from handlers.soap.asking import Server
 from handlers.soap.support import Fault, fault, words
 from handlers.soap_llm import PROMPT, PROMPT_DIGEST, LlmWriter
 from handlers.soap_writer import (
-    DraftFailedError,
+    DraftFailed,
     DraftFailure,
     Section,
     SoapDraft,
@@ -55,7 +55,7 @@ def draft(url: str, sources: Sequence[Source] = (SOURCE,), seconds: float = 30.0
 
 
 def failure(url: str, sources: Sequence[Source] = (SOURCE,), seconds: float = 30.0) -> DraftFailure:
-    with pytest.raises(DraftFailedError) as failed:
+    with pytest.raises(DraftFailed) as failed:
         draft(url, sources, seconds)
     chained = failed.value.__context__ if not failed.value.__suppress_context__ else None
     assert (failed.value.__cause__, chained) == (None, None), "it could quote an answer's words"
@@ -292,7 +292,7 @@ def test_a_status_has_its_name_and_is_not_retried_here(
 ) -> None:
     with serving(fails(status)) as server:
         assert failure(server.url) is reason
-        assert DraftFailedError(reason).is_final is is_final
+        assert DraftFailed(reason).is_final is is_final
     assert len(server.requests) == 1
 
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.soap.number_words import heard, said
+from handlers.soap.number_words import possible, stated
 
 
 @pytest.mark.parametrize(
-    ("text", "stated", "also_heard"),
+    ("text", "numbers", "also_possible"),
     [
         ("a score of 17", {"17"}, set()),
         ("seventeen", {"17"}, set()),
@@ -22,11 +22,11 @@ from handlers.soap.number_words import heard, said
         ("nobody and nothing", set(), set()),
     ],
 )
-def test_numbers_of_a_text(text: str, stated: set[str], also_heard: set[str]) -> None:
-    assert said(text) == stated
-    assert stated | also_heard <= heard(text)
+def test_numbers_of_a_text(text: str, numbers: set[str], also_possible: set[str]) -> None:
+    assert stated(text) == numbers
+    assert numbers | also_possible <= possible(text)
 
 
 @given(st.text(alphabet="onetwhrfivsxlugdy 0123456789-,.", max_size=60))
-def test_what_is_said_is_heard(text: str) -> None:
-    assert said(text) <= heard(text)
+def test_what_is_stated_is_possible(text: str) -> None:
+    assert stated(text) <= possible(text)

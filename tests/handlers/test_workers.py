@@ -13,16 +13,16 @@ from handlers.queue import SharedQueue, declare, message_of, open_queue, send
 from handlers.workers import running_worker
 from runtime.valkey_server import answers
 from tests.brokers import Server, broker_server
-from tests.handlers.worker_program import Told, within, worker
+from tests.handlers.worker_program import RunLog, within, worker
 
 LONG_MS = 60_000
 SECONDS = 60.0
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Told:
+def log(tmp_path: Path) -> RunLog:
     """What workers tell."""
-    return Told(tmp_path / "told")
+    return RunLog(tmp_path / "runs")
 
 
 @pytest.fixture(scope="module")
@@ -42,44 +42,44 @@ def killable(server: Server) -> Iterator[SharedQueue]:
 
 
 class TestWorkers:
-    def test_two_share_the_work(self, broker_url: str, told: Told, tmp_path: Path) -> None:
-        with worker(broker_url, tmp_path / "told"), worker(broker_url, tmp_path / "told"):
-            assert within(SECONDS, lambda: len(told.of("ready")) == 2)
+    def test_two_share_the_work(self, broker_url: str, log: RunLog, tmp_path: Path) -> None:
+        with worker(broker_url, tmp_path / "runs"), worker(broker_url, tmp_path / "runs"):
+            assert within(SECONDS, lambda: len(log.of("ready")) == 2)
             with closing(open_queue(broker_url)) as queue:
                 for number in range(10):
                     send(queue, "share", number)
                 assert within(SECONDS, lambda: queue.length() == 0)
-        done = told.of("done")
+        done = log.of("done")
         assert sorted(line.number for line in done) == list(range(10))
-        assert {line.worker for line in done} == {line.worker for line in told.of("ready")}
+        assert {line.worker for line in done} == {line.worker for line in log.of("ready")}
 
     def test_a_killed_ones_job_runs_in_another(
-        self, broker_url: str, told: Told, tmp_path: Path
+        self, broker_url: str, log: RunLog, tmp_path: Path
     ) -> None:
         with (
             closing(open_queue(broker_url)) as queue,
-            worker(broker_url, tmp_path / "told") as victim,
+            worker(broker_url, tmp_path / "runs") as victim,
         ):
             send(queue, "hang", 1)
-            assert within(SECONDS, lambda: len(told.of("begun")) == 1)
+            assert within(SECONDS, lambda: len(log.of("begun")) == 1)
             victim.kill()
-            with worker(broker_url, tmp_path / "told") as other:
+            with worker(broker_url, tmp_path / "runs") as other:
                 assert within(SECONDS, lambda: queue.length() == 0)
-        assert [line.worker for line in told.of("begun")] == [victim.pid, other.pid]
-        assert [line.worker for line in told.of("done")] == [other.pid]
+        assert [line.worker for line in log.of("begun")] == [victim.pid, other.pid]
+        assert [line.worker for line in log.of("done")] == [other.pid]
 
-    def test_sigterm_lets_it_finish(self, broker_url: str, told: Told, tmp_path: Path) -> None:
+    def test_sigterm_lets_it_finish(self, broker_url: str, log: RunLog, tmp_path: Path) -> None:
         with (
             closing(open_queue(broker_url)) as queue,
-            worker(broker_url, tmp_path / "told") as process,
+            worker(broker_url, tmp_path / "runs") as process,
         ):
             for number in range(2):
                 send(queue, "hold", number)
-            assert within(SECONDS, lambda: len(told.of("begun")) == 1)
+            assert within(SECONDS, lambda: len(log.of("begun")) == 1)
             process.send_signal(signal.SIGTERM)
             assert process.wait(SECONDS) == 0
-            assert [line.number for line in told.of("begun")] == [0]
-            assert [line.number for line in told.of("done")] == [0]
+            assert [line.number for line in log.of("begun")] == [0]
+            assert [line.number for line in log.of("done")] == [0]
             assert queue.length() == 1
             with closing(redis.Redis.from_url(broker_url)) as client:
                 assert client.llen("noteledger:jobs") == 1  # for anybody, at once

@@ -1,4 +1,4 @@
-"""A worker as a process of its own, for tests and figures: its jobs tell in a file what became of them."""
+"""A worker as a process of its own, for tests and figures: its jobs write their runs to a file."""
 
 import os
 import signal
@@ -21,27 +21,27 @@ TIME_LIMIT_MS = 120_000
 
 
 class Line(NamedTuple):
-    """A job's run, as its worker told of it."""
+    """A job's run, as its worker wrote it."""
 
     worker: int
     what: str
     number: int
 
 
-class Told:
-    """The file that workers tell in."""
+class RunLog:
+    """The file that workers write to."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         path.touch()
 
-    def tell(self, what: str, number: int) -> None:
-        """A line is written at once and whole."""
+    def write(self, what: str, number: int) -> None:
+        """Append a line, in one write."""
         with self._path.open("a") as file:
             file.write(f"{os.getpid()} {what} {number}\n")
 
     def lines(self) -> list[Line]:
-        """All that was told so far."""
+        """All lines so far."""
         parts = (line.split() for line in self._path.read_text().splitlines())
         return [Line(int(worker), what, int(number)) for worker, what, number in parts]
 
@@ -62,7 +62,7 @@ def worker(url: str, path: Path, threads: int = 1) -> Iterator[subprocess.Popen[
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    """Whether it comes to hold."""
+    """Whether the condition becomes true in time."""
     deadline = time.monotonic() + seconds
     while not (held := holds()) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -79,33 +79,33 @@ def until_asked_to_stop() -> None:
 
 def main() -> None:
     """`share` waits for a second worker, `hold` for the stop; `hang` ends only if begun before."""
-    told, threads = Told(Path(sys.argv[1])), int(sys.argv[2])
+    log, threads = RunLog(Path(sys.argv[1])), int(sys.argv[2])
     ended = Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
 
     def share(number: int) -> None:
-        told.tell("begun", number)
-        while len({line.worker for line in told.of("begun")}) < 2:
+        log.write("begun", number)
+        while len({line.worker for line in log.of("begun")}) < 2:
             time.sleep(0.01)
-        told.tell("done", number)
+        log.write("done", number)
 
     def hold(number: int) -> None:
-        told.tell("begun", number)
+        log.write("begun", number)
         until_asked_to_stop()
-        told.tell("done", number)
+        log.write("done", number)
 
     def hang(number: int) -> None:
-        was_begun = any(line.number == number for line in told.of("begun"))
-        told.tell("begun", number)
+        was_begun = any(line.number == number for line in log.of("begun"))
+        log.write("begun", number)
         while not was_begun:
             time.sleep(0.05)
-        told.tell("done", number)
+        log.write("done", number)
 
     queue = open_queue(os.environ["BROKER_URL"])
     for job in (share, hold, hang):
         declare(queue, job.__name__, job, time_limit_ms=TIME_LIMIT_MS)
     with running_worker(queue, threads):
-        told.tell("ready", 0)
+        log.write("ready", 0)
         ended.wait()
 
 

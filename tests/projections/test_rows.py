@@ -1,11 +1,14 @@
 """Rows by name: each view's typed row is its table, and what is read finds its field by name."""
 
+import importlib
+import pkgutil
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 from psycopg.rows import TupleRow, scalar_row
 
+import projections
 from projections.rebuild import VIEWS
 from projections.view import View, by_name
 
@@ -63,3 +66,17 @@ class TestByName:
     def test_a_statement_without_rows_gives_none(self, owner: Owner) -> None:
         cursor = owner.cursor(row_factory=by_name(Pair))
         assert cursor.execute("CREATE TEMPORARY TABLE pairs ()").rowcount == -1
+
+
+def test_each_view_is_in_the_list() -> None:
+    modules = [
+        importlib.import_module(f"projections.{name}")
+        for _, name, _ in pkgutil.iter_modules(projections.__path__)
+    ]
+    declared = {
+        value.name
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, View)
+    }
+    assert declared == {view.name for view in VIEWS}
