@@ -151,6 +151,12 @@ class TestSavedAgain:
             save(is_approved=True, signature="c2ln", signer_name="A. Arends")
         ).then([])
 
+    def test_no_file_of_a_version_that_lacks_a_digest_is_lost_in_silence(self) -> None:
+        """Nothing decides such a version; where one is found, nothing is built on it."""
+        broken = drafted(files=(X_RAY, LETTER), attachments=("1",))
+        with pytest.raises(ValueError, match="shorter"):
+            given([broken]).when(save("slept")).then([])
+
     def test_the_same_file_sealed_anew(self) -> None:
         given([drafted(files=(X_RAY,), attachments=("1",))]).when(
             save(new_files=(new_file(X_RAY, "2"),))
