@@ -49,6 +49,17 @@ class NoteWords(Words):
     signer_name: str | None = None
 
 
+class ApprovedWords(NoteWords):
+    """The content of an approved version, and SHA-256 digests (hex) of what was signed.
+
+    `document` is that of the version's own canonical document (`signed_document.py`), `predecessor` that
+    of the version which it was given on top of; None in a first version, and in older shapes.
+    """
+
+    document: str | None = None
+    predecessor: str | None = None
+
+
 def whole_text(words: NoteWords) -> str:
     """The note's text and after it the text of each file: what background jobs read."""
     texts = (words.text, *(file.text for file in words.files if file.text))
@@ -112,9 +123,10 @@ class Meaning(StrEnum):
 class NoteApproved(NoteVersion):
     """A version was saved and approved; `at` is the time of signing."""
 
-    fact_type: ClassVar[str] = "note-approved/2"
+    fact_type: ClassVar[str] = "note-approved/3"
     change: ClassVar[ChangeType | None] = ChangeType.APPROVED
     meaning: Meaning = Meaning.APPROVAL
+    words: ApprovedWords | None = None
 
 
 class NoteSoftDeleted(NoteFact):

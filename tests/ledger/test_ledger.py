@@ -500,7 +500,7 @@ class TestChangedRows:
         "change",
         [
             "SET version = 3 WHERE version = 2",
-            "SET kind = 'note-approved/2'",
+            "SET kind = 'note-approved/3'",
             "SET state = set_byte(state, 100, get_byte(state, 100) # 1)",
             "SET state = substring(state FROM 1 FOR 200)",
         ],
