@@ -17,8 +17,10 @@ from domain.relationship import RELATIONSHIP
 from domain.session import SESSION
 from domain.soap_note import SOAP_NOTE
 from domain.value import Kind
+from ledger.continuity import LedgerIsBrokenError
 from projections import history, notes
-from projections.rebuild import BATCH, VIEWS, lay_missing, rebuild
+from projections.rebuild import VIEWS, lay_missing, outdated, rebuild
+from projections.stored import BATCH, EntryIsUnreadableError
 from projections.view import View
 from tests.databases import Database, Program, owner_of
 from tests.projections import stories
@@ -132,6 +134,72 @@ def test_views_that_are_there_are_left_alone(lived: Program, owner: Owner) -> No
     before = [_oid(owner, view) for view in VIEWS]
     lay_missing(owner, silently)
     assert [_oid(owner, view) for view in VIEWS] == before
+
+
+class TestOutdated:
+    """A view that this program lays otherwise is laid anew by a migration."""
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "ALTER TABLE views.history DROP COLUMN is_approved",
+            "ALTER TABLE views.history ADD COLUMN of_old text",
+            "COMMENT ON TABLE views.history IS 'sha256:0'",
+            "COMMENT ON TABLE views.history IS NULL",
+        ],
+    )
+    def test_another_programs_is_laid_anew(self, lived: Program, owner: Owner, change: str) -> None:
+        live = all_views(owner)
+        owner.execute(change.encode())
+        assert [(one.view, one.is_missing) for one in outdated(owner)] == [(history.VIEW, False)]
+        lay_missing(owner, silently)
+        assert all_views(owner) == live
+        assert outdated(owner) == []
+
+
+class TestBrokenLedger:
+    """No view is built over a gap, and the live one stays."""
+
+    @pytest.mark.parametrize(
+        ("damage", "where"),
+        [
+            ("DELETE FROM ledger.entries WHERE clinic_id = 1 AND position = 7", 7),
+            ("DELETE FROM ledger.entries WHERE clinic_id = 1 AND position = 1", 1),
+            ("UPDATE ledger.ledger_head SET position = position + 1 WHERE clinic_id = 1", None),
+            ("UPDATE ledger.ledger_head SET position = 9 WHERE clinic_id = 1", 10),
+            ("UPDATE ledger.entries SET version = 99 WHERE clinic_id = 1 AND position = 7", 7),
+        ],
+    )
+    def test_it_is_refused(
+        self, lived: Program, owner: Owner, damage: str, where: int | None
+    ) -> None:
+        where = where or _last(owner) + 1
+        owner.execute(damage.encode())
+        live = all_views(owner)
+        for view in VIEWS:
+            with pytest.raises(
+                LedgerIsBrokenError, match=rf"Clinic 1, position {where}: "
+            ) as error:
+                rebuild(owner, view, silently)
+            assert error.value.found[:2] == (CLINIC, where)
+        assert all_views(owner) == live
+
+    def test_a_deleted_note_does_not_come_back(self, lived: Program, owner: Owner) -> None:
+        owner.execute("DELETE FROM ledger.entries WHERE kind LIKE 'note-soft-deleted/%%'")
+        with pytest.raises(LedgerIsBrokenError):
+            rebuild(owner, notes.VIEW, silently)
+        assert lived.notes.find(caller(ALMA), Kind.NOTE, 9) is None
+
+    def test_an_entry_that_cannot_be_read_is_named(self, lived: Program, owner: Owner) -> None:
+        owner.execute("UPDATE ledger.entries SET kind = 'not-known/1' WHERE position = 7")
+        with pytest.raises(EntryIsUnreadableError, match=r"Clinic 1, position 7: .*FactTypeIsUnk"):
+            rebuild(owner, notes.VIEW, silently)
+
+
+def _last(owner: Owner) -> int:
+    row = owner.execute("SELECT max(position) FROM ledger.entries WHERE clinic_id = 1").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 class TestLargeLedger:
