@@ -41,7 +41,7 @@ VIEWS: Final[tuple[View, ...]] = (
     transcripts.VIEW,
     generations.VIEW,
 )
-_ONE_AT_A_TIME: Final = 0x6E6F7465_00000001
+BUILDING_LOCK: Final = 0x6E6F7465_00000001
 """Key of the advisory lock that a rebuild holds."""
 
 Progress = Callable[[int], None]
@@ -107,7 +107,7 @@ def rebuild(conn: Connection[Any], view: View, progress: Progress) -> None:
     `conn` is in autocommit mode. `progress` is called with the number of entries read so far.
     """
     cursor = conn.cursor(row_factory=tuple_row)
-    cursor.execute("SELECT pg_advisory_lock(%s)", (_ONE_AT_A_TIME,))
+    cursor.execute("SELECT pg_advisory_lock(%s)", (BUILDING_LOCK,))
     try:
         # Functions and policies name other views, which may not be there yet: do not check now.
         cursor.execute("SET check_function_bodies TO off")
@@ -127,7 +127,7 @@ def rebuild(conn: Connection[Any], view: View, progress: Progress) -> None:
     finally:
         if not conn.closed:
             cursor.execute("RESET search_path")
-            cursor.execute("SELECT pg_advisory_unlock(%s)", (_ONE_AT_A_TIME,))
+            cursor.execute("SELECT pg_advisory_unlock(%s)", (BUILDING_LOCK,))
 
 
 def _change_places(
