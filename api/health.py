@@ -32,14 +32,21 @@ async def healthz(services: Services, asked: NoRequest) -> Response:
 
 
 def readyz(services: Services, asked: NoRequest) -> Response:
-    """The database answers, and has the schema that this version works with."""
+    """The database answers, and has the schema that this version works with.
+
+    A clinic whose ledger is not whole is named, with status 200: its background work has stopped, and
+    every instance would find the same. A load balancer that took 503 for it would take all instances
+    away, from all clinics.
+    """
     try:
-        is_ready = services.is_ready()
+        stopped = services.stopped() if services.is_ready() else None
     except Exception:  # whatever the reason, the answer is no
-        is_ready = False
-    if is_ready:
+        stopped = None
+    if stopped is None:
+        return problem(503, "The database does not answer, or has another schema.")
+    if not stopped:
         return JSONResponse({"status": "ready"})
-    return problem(503, "The database does not answer, or has another schema.")
+    return JSONResponse({"status": "ready", "stopped": [one._asdict() for one in stopped]})
 
 
 OPERATIONS: Final[tuple[AnyOperation, ...]] = (

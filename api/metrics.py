@@ -1,4 +1,7 @@
-"""What the service counts about itself, for Prometheus: no words, and no clinic's own figures."""
+"""What the service counts about itself, for Prometheus: no words, and no clinic's own figures.
+
+The exception is a clinic whose ledger is not whole: it is named, with the position.
+"""
 
 from typing import Final
 

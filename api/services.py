@@ -1,6 +1,6 @@
 """What the operations work with, as `runtime/wiring.py` built it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from ledger.accounts import Accounts
 from ledger.browser_sessions import BrowserSessions
 from ledger.keys import Keys
 from ledger.ledger import Ledger
+from ledger.stopped import Stopped
 from projections.changes import Changes
 from projections.generations import Generations
 from projections.history import History
@@ -82,5 +83,6 @@ class Services:
     stream_limits: StreamLimits
     clock: Callable[[], datetime]
     is_ready: Callable[[], bool]
+    stopped: Callable[[], Sequence[Stopped]]
     is_https: bool
     anonymous: Caller | None

@@ -1,8 +1,8 @@
-"""Metrics for Prometheus: runs, failures and durations by job; the length of the queue."""
+"""Metrics for Prometheus: runs, failures and durations by job; the queue; stopped followers."""
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from dramatiq import Broker
@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from handlers.queue import JobQueue, QueueIsAwayError
+from ledger.stopped import Stopped
 
 BUCKETS_SECONDS: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 
@@ -85,3 +86,28 @@ class QueueMetrics(Collector):
         yield GaugeMetricFamily(
             "noteledger_oldest_job_age_seconds", oldest, value=self._oldest_seconds() or 0.0
         )
+
+
+class StoppedMetrics(Collector):
+    """The clinics for which a follower has stopped, read at each scrape. Pass it to `registry.register`.
+
+    `stopped` is `ledger.stopped.stopped` on the program's connections.
+    """
+
+    def __init__(self, stopped: Callable[[], Sequence[Stopped]]) -> None:
+        self._stopped = stopped
+
+    def describe(self) -> Iterator[Metric]:
+        """No metrics: registering must not connect to the database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """One sample for each stopped clinic; the family alone where there is none."""
+        family = GaugeMetricFamily(
+            "noteledger_follower_stopped_position",
+            "Where a follower has stopped in a clinic's ledger, because the ledger is not whole.",
+            labels=("follower", "clinic", "reason"),
+        )
+        for clinic_id, follower, position, reason in self._stopped():
+            family.add_metric((follower, str(clinic_id), reason), position)
+        yield family

@@ -4,10 +4,15 @@ If we crash between the two, the batch is handled again: so handling an entry tw
 One process leads at a time, under a lock that belongs to its connection; the others stand by. An
 entry that cannot be handled is set aside where an operator sees it (`ledger.set_aside`), and the
 follower goes on: it neither stops there nor skips the entry without a trace.
+
+Where a clinic's ledger is not whole, the follower stops for that clinic, before the gap, and goes on
+with the others (`ledger.stopped_followers`). It looks again every few seconds: once the ledger is
+whole again, it goes on by itself.
 """
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -16,15 +21,19 @@ from psycopg import Connection
 from psycopg.rows import class_row, tuple_row
 
 from ledger.codec import read_clear
+from ledger.continuity import Break, Reason, first_break
 from ledger.database import UNREACHABLE, Datastore
 from ledger.entry import Entry
 from ledger.locks import try_lock
+from ledger.stopped import put_stopped, remove_stopped, stopped_clinics
 
 log = logging.getLogger("noteledger.ledger")
 
 BATCH: Final = 500
 POLL_SECONDS: Final = 0.1
 STAND_BY_SECONDS: Final = 2.0
+LOOK_AGAIN_SECONDS: Final = 5.0
+"""Until the follower looks again at a ledger that was not whole."""
 
 Take = Callable[[Sequence[Entry]], None]
 
@@ -48,6 +57,8 @@ class Follower:
         self._datastore = datastore
         self._name = name
         self._take = take
+        self._look_again_at: dict[int, float] = {}
+        """By stopped clinic, on the monotonic clock. Used by the leading thread only."""
 
     def follow(self, stop: threading.Event) -> None:
         """Lead, or stand by, until `stop` is set."""
@@ -63,6 +74,7 @@ class Follower:
             stop.wait(STAND_BY_SECONDS)
 
     def _lead(self, conn: Connection[Any], stop: threading.Event) -> None:
+        self._look_again_at = dict.fromkeys(stopped_clinics(conn, self._name), 0.0)
         self.retake(conn)
         while not stop.is_set():
             if not self.take_news(conn):
@@ -92,22 +104,31 @@ class Follower:
 
     def take_news(self, conn: Connection[Any]) -> bool:
         """Handle one batch of each clinic that has new entries; whether there were any."""
+        now = time.monotonic()
+        resting = [clinic for clinic, again_at in self._look_again_at.items() if again_at > now]
         news = (
             conn.cursor(row_factory=tuple_row)
             .execute(
-                "SELECT h.clinic_id, coalesce(b.position, 0) FROM ledger.ledger_head h"
-                " LEFT JOIN ledger.bookmarks b"
-                "  ON b.clinic_id = h.clinic_id AND b.follower = %s"
-                " WHERE h.position > coalesce(b.position, 0) ORDER BY h.clinic_id",
-                (self._name,),
+                """
+                SELECT h.clinic_id, coalesce(b.position, 0), h.position FROM ledger.ledger_head h
+                LEFT JOIN ledger.bookmarks b
+                    ON b.clinic_id = h.clinic_id AND b.follower = %(follower)s
+                WHERE (h.position <> coalesce(b.position, 0) OR h.clinic_id = ANY(%(stopped)s))
+                AND h.clinic_id <> ALL(%(resting)s) ORDER BY h.clinic_id
+                """,
+                {
+                    "follower": self._name,
+                    "stopped": list(self._look_again_at),
+                    "resting": resting,
+                },
             )
             .fetchall()
         )
-        for clinic_id, after in news:
-            self._take_batch(conn, clinic_id, after)
-        return bool(news)
+        had_news = [self._take_batch(conn, *clinic) for clinic in news]
+        return any(had_news)
 
-    def _take_batch(self, conn: Connection[Any], clinic_id: int, after: int) -> None:
+    def _take_batch(self, conn: Connection[Any], clinic_id: int, after: int, head: int) -> bool:
+        """Handle the next entries, as far as the ledger is whole; whether there were any."""
         rows = (
             conn.cursor(row_factory=class_row(_Row), binary=True)
             .execute(
@@ -118,6 +139,21 @@ class Follower:
             )
             .fetchall()
         )
+        if head < after:
+            broken: Break | None = Break(clinic_id, head + 1, Reason.CUT)
+        else:
+            broken = first_break(conn, clinic_id, after, head, [row.position for row in rows])
+        if broken:
+            rows = [row for row in rows if row.position < broken.position]
+        if rows:
+            self._take_rows(conn, clinic_id, rows)
+        if broken:
+            self._stop_clinic(conn, broken)
+        elif self._look_again_at.pop(clinic_id, None) is not None:
+            remove_stopped(conn, self._name, clinic_id)
+        return bool(rows)
+
+    def _take_rows(self, conn: Connection[Any], clinic_id: int, rows: Sequence[_Row]) -> None:
         entries = [entry for row in rows if (entry := self._read(conn, clinic_id, row)) is not None]
         try:
             self._take(entries)
@@ -133,6 +169,13 @@ class Follower:
             " SET position = greatest(b.position, excluded.position)",
             {"clinic_id": clinic_id, "follower": self._name, "position": rows[-1].position},
         )
+
+    def _stop_clinic(self, conn: Connection[Any], broken: Break) -> None:
+        """If we crash before this is stored, the next leader finds the same."""
+        if broken.clinic_id not in self._look_again_at:
+            log.error("the follower %s stops: %s", self._name, broken.sentence())
+        put_stopped(conn, self._name, broken)
+        self._look_again_at[broken.clinic_id] = time.monotonic() + LOOK_AGAIN_SECONDS
 
     def _read(self, conn: Connection[Any], clinic_id: int, row: _Row) -> Entry | None:
         try:

@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 from ledger.database import APP_ROLE
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
-_ONE_AT_A_TIME: Final = 0x6E6F7465_00000002
+LAYING_LOCK: Final = 0x6E6F7465_00000002
 """Key of the advisory lock that whoever takes steps holds."""
 
 
@@ -75,12 +75,12 @@ def lay(conn: Connection[Any], known: Sequence[Step] | None = None) -> None:
 
 @contextmanager
 def _alone(conn: Connection[Any]) -> Iterator[None]:
-    conn.execute("SELECT pg_advisory_lock(%s)", (_ONE_AT_A_TIME,))
+    conn.execute("SELECT pg_advisory_lock(%s)", (LAYING_LOCK,))
     try:
         yield
     finally:
         if not conn.closed:
-            conn.execute("SELECT pg_advisory_unlock(%s)", (_ONE_AT_A_TIME,))
+            conn.execute("SELECT pg_advisory_unlock(%s)", (LAYING_LOCK,))
 
 
 def version(conn: Connection[Any]) -> int:

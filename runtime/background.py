@@ -18,7 +18,7 @@ from handlers import deidentify
 from handlers.deidentify import Names
 from handlers.job_context import JobContext
 from handlers.jobs import JOB_HANDLERS
-from handlers.metrics import JobMetrics, QueueMetrics
+from handlers.metrics import JobMetrics, QueueMetrics, StoppedMetrics
 from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
 from handlers.queue import JobQueue, QueueIsAwayError, declare, open_queue, send
@@ -54,6 +54,7 @@ def opened(system: System, broker_url: str | None) -> Iterator[Background]:
     with closing(open_queue(broker_url, JobMetrics(registry))) as queue:
         open_jobs = OpenJobs(system.datastore)
         registry.register(QueueMetrics(queue, open_jobs.oldest_seconds))
+        registry.register(StoppedMetrics(system.services.stopped))
         yield Background(queue, open_jobs)
 
 

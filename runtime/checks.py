@@ -1,7 +1,8 @@
 """Whether settings, key file and database fit together: what is wrong, and how to fix it.
 
 `noteledger check` shows all of it. The service and every tool ask the same questions about the
-database when they start, and refuse to run on the first thing that is wrong.
+database when they start, and refuse to run on the first thing that is wrong. Those are quick;
+`runtime/ledger_checks.py` has the ones that read the whole ledger.
 """
 
 import os
@@ -16,7 +17,7 @@ from psycopg.rows import tuple_row
 
 from ledger import schema
 from ledger.database import APP_ROLE
-from projections.rebuild import VIEWS
+from projections.rebuild import outdated
 from runtime.operator_errors import OperatorError
 from runtime.settings import ENV_PREFIX, Settings, env_name
 
@@ -146,14 +147,9 @@ def _schema_findings(conn: Connection[Any]) -> Iterator[Finding]:
     if found != schema.VERSION:
         yield _schema_is(found)
         return
-    tables = [f"views.{view.table_name}" for view in VIEWS]
-    missing = _one(
-        conn,
-        "SELECT count(*) FROM unnest(%(tables)s::text[]) AS name WHERE to_regclass(name) IS NULL",
-        {"tables": tables},
-    )
-    if missing:
-        sentence = f"{missing} of the views are missing."
+    if views := outdated(conn):
+        names = ", ".join(one.view.name for one in views)
+        sentence = f"These views are missing, or another program has laid them: {names}."
         yield Finding(Level.WRONG, "schema", sentence, "Run `noteledger migrate`.")
         return
     yield Finding(Level.RIGHT, "schema", f"The schema has version {found}.")

@@ -15,12 +15,13 @@ from runtime.checks import (
 from runtime.document_checks import document_findings
 from runtime.embedded import EmbeddedServerError
 from runtime.key_file import key_findings
+from runtime.ledger_checks import whole_findings
 from runtime.settings import Settings
 from runtime.wiring import NothingIsHereError, attached_broker, attached_database, why_in_memory
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Settings, database, schema, rights, key file, broker and the reading of files, in this order."""
+    """Settings, database, schema, rights, entries, views, key file, broker, reading of files; in this order."""
     yield from settings_findings(settings)
     try:
         with attached_database(settings) as address:
@@ -28,7 +29,10 @@ def findings(settings: Settings) -> Iterator[Finding]:
             yield from found
             if settings.owner_database_url:
                 yield _owner_finding(address.owner_url)
-            if not any(finding.level is Level.WRONG for finding in found):
+            wrong = {finding.subject for finding in found if finding.level is Level.WRONG}
+            if wrong <= {"rights"}:
+                yield from whole_findings(address)
+            if not wrong:
                 yield from key_findings(settings, address.app_url)
     except (NothingIsHereError, EmbeddedServerError) as error:
         yield Finding(Level.WRONG, "database", str(error))

@@ -75,15 +75,23 @@ def follow(state: State = None) -> None:
 
 
 @app.command()
-def migrate(state: State = None) -> None:
+def migrate(
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done.")] = False,
+    state: State = None,
+) -> None:
     """Bring the database's schema to this version, as the owner; again at will."""
     from runtime import owner
     from runtime.bars import bar
     from runtime.settings import load_settings
     from runtime.wiring import attached_database
 
-    with attached_database(load_settings(state=state)) as address, bar("views") as progress:
-        owner.lay(address.owner_url, progress)
+    with attached_database(load_settings(state=state)) as address:
+        if plan:
+            lines = owner.plan(address.owner_url) or ["Nothing is to be done."]
+            typer.echo("\n".join(lines))
+            return
+        with bar("views") as progress:
+            owner.lay(address.owner_url, progress)
     typer.echo("The schema is what this version needs.")
 
 
@@ -126,7 +134,10 @@ def inspect(
 
 @app.command()
 def check(state: State = None) -> None:
-    """Say what is wrong with settings, database and key file, and how to fix it."""
+    """Say what is wrong with settings, database, ledger and key file, and how to fix it.
+
+    It reads every entry and compares every row of the views, beside the running service.
+    """
     from runtime.checks import Level
     from runtime.checkup import findings
     from runtime.settings import load_settings

@@ -27,7 +27,9 @@ def _of_other_packages(error: Exception) -> str | None:
     from domain.refusals import Refused  # noqa: PLC0415
     from ledger.accounts import LoginIsTaken, LoginIsUnknown, PasswordIsTooShort  # noqa: PLC0415
     from ledger.codec import FactTypeIsUnknownError  # noqa: PLC0415
+    from ledger.continuity import LedgerIsBrokenError  # noqa: PLC0415
     from ledger.schema import RoleIsMissingError  # noqa: PLC0415
+    from projections.stored import EntryIsUnreadableError  # noqa: PLC0415
     from runtime.embedded import EmbeddedServerError, StateIsInUse  # noqa: PLC0415
 
     match error:
@@ -38,6 +40,8 @@ def _of_other_packages(error: Exception) -> str | None:
         case RoleIsMissingError() | FactTypeIsUnknownError():
             return _sentence_of(type(error))
         case EmbeddedServerError() | StateIsInUse():
+            return str(error)
+        case LedgerIsBrokenError() | EntryIsUnreadableError():
             return str(error)
         case _ if isinstance(error.__cause__ or error, psycopg.OperationalError):
             return DATABASE_IS_LOST

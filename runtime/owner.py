@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from ledger import schema
-from projections.rebuild import VIEWS, Progress, lay_missing, rebuild
+from projections.rebuild import VIEWS, Progress, lay_missing, outdated, rebuild
 from projections.view import View
 from runtime.checks import CONNECT_SECONDS_MAX
 from runtime.operator_errors import OperatorError
@@ -21,6 +21,10 @@ class OwnerIsNeededError(OperatorError):
 
 class SchemaIsNewerError(OperatorError):
     """A newer noteledger has laid this schema: run that one."""
+
+
+class SchemaIsOlderError(OperatorError):
+    """The schema is older than this program: run `noteledger migrate` first."""
 
 
 class ViewIsUnknown(OperatorError):
@@ -45,10 +49,29 @@ def lay(owner_url: str, progress: Progress) -> None:
     Raises SchemaIsNewerError, OwnerIsNeededError, and the schema's RoleIsMissingError.
     """
     with as_owner(owner_url) as conn:
-        if schema.version(conn) > schema.VERSION:
-            raise SchemaIsNewerError
+        _require_no_newer(conn)
         schema.lay(conn)
         lay_missing(conn, progress)
+
+
+def plan(owner_url: str) -> list[str]:
+    """What `lay` would do, a line each, in order; none where there is nothing to do. Changes nothing.
+
+    Raises SchemaIsNewerError, OwnerIsNeededError.
+    """
+    with as_owner(owner_url) as conn:
+        _require_no_newer(conn)
+        steps = [f"step {step.version:03}: {step.title}" for step in schema.steps_ahead(conn)]
+        views = [
+            f"view {one.view.name}: {'laid' if one.is_missing else 'laid anew'} from the ledger"
+            for one in outdated(conn)
+        ]
+    return steps + views
+
+
+def _require_no_newer(conn: Connection[Any]) -> None:
+    if schema.version(conn) > schema.VERSION:
+        raise SchemaIsNewerError
 
 
 def views_named(name: str | None) -> list[View]:
@@ -61,14 +84,22 @@ def views_named(name: str | None) -> list[View]:
 
 
 def rebuild_view(owner_url: str, view: View, progress: Progress) -> None:
-    """Build the view anew from the ledger, beside the running service."""
+    """Build the view anew from the ledger, beside the running service.
+
+    Raises SchemaIsNewerError, SchemaIsOlderError, OwnerIsNeededError, and LedgerIsBrokenError where
+    the ledger is not whole: the view stays as it was.
+    """
     with as_owner(owner_url) as conn:
+        _require_no_newer(conn)
+        if schema.version(conn) < schema.VERSION:
+            raise SchemaIsOlderError
         rebuild(conn, view, progress)
 
 
 def entry_count(owner_url: str) -> int:
     """Entries of all clinics."""
     with as_owner(owner_url) as conn:
+        _require_no_newer(conn)
         row = conn.execute("SELECT sum(position)::bigint FROM ledger.ledger_head").fetchone()
     return row[0] or 0 if row else 0
 

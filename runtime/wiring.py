@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter
@@ -18,6 +19,7 @@ from ledger.browser_sessions import BrowserSessions, SessionTimes
 from ledger.database import Datastore
 from ledger.keys import Keys
 from ledger.ledger import Ledger
+from ledger.stopped import stopped
 from projections.changes import Changes
 from projections.generations import Generations
 from projections.history import History
@@ -196,6 +198,7 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 stream_limits=StreamLimits(settings.streams_max, settings.streams_each_max),
                 clock=_now,
                 is_ready=lambda: schema_version(datastore) == schema.VERSION,
+                stopped=partial(stopped, datastore),
                 is_https=settings.is_https,
                 anonymous=_anonymous(settings),
             ),

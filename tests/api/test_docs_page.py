@@ -5,6 +5,8 @@ from html.parser import HTMLParser
 
 from starlette.testclient import TestClient
 
+from ledger.continuity import Reason
+from ledger.stopped import Stopped
 from tests.api.clinic import Clinic
 
 
@@ -91,3 +93,22 @@ def test_what_breaks_is_a_problem_without_a_word_of_it(shared_clinic: Clinic) ->
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["Cache-Control"] == "no-store"
     assert "canary" not in answer.text
+
+
+def test_a_stopped_follower_is_named_and_the_service_stays_ready(shared_clinic: Clinic) -> None:
+    """Every instance finds the same gap: with 503 for it, a load balancer would send to none."""
+    stopped = [Stopped(clinic_id=1, follower="relay", position=7, reason=Reason.MISSING)]
+    with shared_clinic.like(stopped=lambda: stopped) as served:
+        answer = served.http.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ready",
+        "stopped": [
+            {
+                "clinic_id": 1,
+                "follower": "relay",
+                "position": 7,
+                "reason": "an entry is missing",
+            }
+        ],
+    }

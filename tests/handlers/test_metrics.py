@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from handlers.metrics import JobMetrics, QueueMetrics
+from handlers.metrics import JobMetrics, QueueMetrics, StoppedMetrics
 from handlers.queue import declare, message_of, open_queue, send
 from handlers.workers import running_worker
+from ledger.stopped import Stopped
 from tests.handlers.worker_program import within
 
 SECONDS = 60.0
@@ -69,3 +70,16 @@ def test_a_broker_that_is_away(registry: CollectorRegistry, tmp_path: Path) -> N
         assert registry.get_sample_value("noteledger_broker_up") == 0
         assert registry.get_sample_value("noteledger_queue_jobs") is None
         assert registry.get_sample_value("noteledger_oldest_job_age_seconds") == 3
+
+
+def test_a_stopped_follower_is_named_with_its_position(registry: CollectorRegistry) -> None:
+    stopped = [Stopped(1, "relay", 7, "an entry is missing")]
+    registry.register(StoppedMetrics(lambda: stopped))
+
+    def position() -> float | None:
+        labels = {"follower": "relay", "clinic": "1", "reason": "an entry is missing"}
+        return registry.get_sample_value("noteledger_follower_stopped_position", labels)
+
+    assert position() == 7
+    stopped.clear()
+    assert position() is None

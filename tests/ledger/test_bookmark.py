@@ -13,10 +13,12 @@ from psycopg.rows import TupleRow
 from domain.note import NOTE
 from ledger import bookmark
 from ledger.bookmark import Follower, TryLater
+from ledger.continuity import Reason
 from ledger.database import Datastore
 from ledger.entry import Entry
 from ledger.ledger import Ledger
 from ledger.locks import try_lock
+from ledger.stopped import Stopped, stopped
 from tests.samples import CLINIC, ELSEWHERE, create
 
 Owner = psycopg.Connection[TupleRow]
@@ -233,6 +235,87 @@ class TestLeading:
             )
             write_notes(ledger, 1, first=2)
             until(lambda: taken.positions == [(CLINIC, 1), (CLINIC, 2)])
+
+
+class TestBrokenLedger:
+    """The follower stops before a gap, for that clinic only, says where, and goes on once it is mended."""
+
+    @pytest.fixture(autouse=True)
+    def _two_clinics(self, ledger: Ledger, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bookmark, "LOOK_AGAIN_SECONDS", 0.0)
+        owner.execute("INSERT INTO ledger.ledger_head (clinic_id) VALUES (%s)", (ELSEWHERE,))
+        write_notes(ledger, 5)
+        write_notes(ledger, 2, ELSEWHERE)
+
+    @pytest.mark.parametrize(
+        ("damage", "where", "reason"),
+        [
+            ("DELETE FROM ledger.entries WHERE position = 3", 3, Reason.MISSING),
+            ("DELETE FROM ledger.entries WHERE position = 5", 5, Reason.MISSING),
+            ("UPDATE ledger.ledger_head SET position = 7 WHERE clinic_id = 1", 6, Reason.MISSING),
+            ("UPDATE ledger.entries SET version = 4 WHERE position = 4", 4, Reason.VERSION),
+        ],
+    )
+    def test_it_stops_there(
+        self, datastore: Datastore, owner: Owner, damage: str, where: int, reason: Reason
+    ) -> None:
+        owner.execute(damage.encode())
+        taken = Taken()
+        take_all(datastore, taken)
+        before = [(CLINIC, position) for position in range(1, where)]
+        assert sorted(taken.positions) == [*before, (ELSEWHERE, 1), (ELSEWHERE, 2)]
+        assert stopped(datastore) == [Stopped(CLINIC, "test", where, reason)]
+
+    def test_entries_that_were_read_and_are_gone(
+        self, ledger: Ledger, datastore: Datastore, owner: Owner
+    ) -> None:
+        taken = Taken()
+        take_all(datastore, taken)
+        owner.execute("DELETE FROM ledger.entries WHERE clinic_id = 1 AND position > 3")
+        owner.execute("UPDATE ledger.ledger_head SET position = 3 WHERE clinic_id = 1")
+        write_notes(ledger, 1, ELSEWHERE, first=3)
+        take_all(datastore, taken)
+        assert (ELSEWHERE, 3) in taken.positions
+        assert stopped(datastore) == [Stopped(CLINIC, "test", 4, Reason.CUT)]
+
+    def test_it_goes_on_once_it_is_mended(self, datastore: Datastore, owner: Owner) -> None:
+        owner.execute("CREATE TEMP TABLE kept AS SELECT * FROM ledger.entries WHERE position = 3")
+        owner.execute("DELETE FROM ledger.entries WHERE position = 3")
+        taken = Taken()
+        follower = Follower(datastore, "test", taken)
+        with datastore.get_connection() as conn:
+            while follower.take_news(conn):
+                pass
+            assert stopped(datastore)
+            owner.execute("INSERT INTO ledger.entries SELECT * FROM kept")
+            while follower.take_news(conn):
+                pass
+        assert [one for one in taken.positions if one[0] == CLINIC] == [
+            (CLINIC, position) for position in range(1, 6)
+        ]
+        assert stopped(datastore) == []
+
+    def test_the_next_leader_looks_at_what_the_last_one_stopped_at(
+        self, datastore: Datastore, owner: Owner
+    ) -> None:
+        take_all(datastore, Taken())
+        owner.execute(
+            "INSERT INTO ledger.stopped_followers (clinic_id, follower, position, reason)"
+            " VALUES (1, 'test', 4, 'once')"
+        )
+        with in_a_thread(Follower(datastore, "test", Taken())):
+            until(lambda: stopped(datastore) == [])
+
+    def test_it_is_logged_once(
+        self, datastore: Datastore, owner: Owner, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        owner.execute("DELETE FROM ledger.entries WHERE position = 3")
+        follower = Follower(datastore, "test", Taken())
+        with datastore.get_connection() as conn:
+            for _ in range(4):
+                follower.take_news(conn)
+        [line] = [line for line in caplog.messages if "stops" in line]
+        assert line == f"the follower test stops: Clinic 1, position 3: {Reason.MISSING}."
 
 
 class TestLocks:

@@ -13,8 +13,11 @@ import pytest
 from ledger import schema
 from ledger.ledger import Ledger
 from ledger.outlines import SealedEntry
-from projections.rebuild import lay_missing
+from projections.rebuild import VIEWS, lay_missing
+from runtime import owner as owner_commands
+from runtime.checks import Level
 from runtime.embedded import ServerAddress
+from runtime.ledger_checks import whole_findings
 from tests.databases import Database, fresh_database, owner_of, running
 from tests.wholeness import assert_whole
 
@@ -107,3 +110,32 @@ def test_steps_are_numbered_once_and_say_what_they_do() -> None:
     assert numbers == sorted(set(numbers))
     assert numbers[-1] == schema.VERSION
     assert all(step.title and not step.title.startswith("--") for step in schema.steps())
+
+
+class TestPlan:
+    """`noteledger migrate --plan`: the steps and views that are ahead, and nothing is done."""
+
+    def test_all_that_is_ahead_is_named_and_not_done(self, old_database: Database) -> None:
+        lines = owner_commands.plan(old_database.owner_url)
+        ahead = [step for step in schema.steps() if step.version > 2]
+        assert lines[: len(ahead)] == [f"step {one.version:03}: {one.title}" for one in ahead]
+        assert lines[len(ahead) :] == [
+            f"view {view.name}: laid anew from the ledger" for view in VIEWS
+        ]
+        with owner_of(old_database.owner_url) as owner:
+            assert schema.version(owner) == 2
+        assert owner_commands.plan(old_database.owner_url) == lines
+
+    def test_an_empty_database(self, server: ServerAddress) -> None:
+        with fresh_database(server, "template1") as database:
+            lines = owner_commands.plan(database.owner_url)
+            assert len(lines) == len(schema.steps()) + len(VIEWS)
+            owner_commands.lay(database.owner_url, lambda _: None)
+            assert owner_commands.plan(database.owner_url) == []
+
+
+def test_a_migrated_database_is_what_a_fresh_one_is(old_database: Database) -> None:
+    """Nothing is found by a check: grants, policies, keys, entries and rows are as laid today."""
+    migrate(old_database)
+    found = list(whole_findings(ServerAddress(old_database.owner_url, old_database.app_url)))
+    assert {one.level for one in found} == {Level.RIGHT}, found

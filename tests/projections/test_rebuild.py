@@ -9,57 +9,29 @@ import pytest
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier
 
-from domain.generation import GENERATION
 from domain.note import NOTE, NoteCommand
-from domain.person import PERSON
-from domain.record_type import RECORD_TYPE
-from domain.relationship import RELATIONSHIP
-from domain.session import SESSION
 from domain.soap_note import SOAP_NOTE
 from domain.value import Kind
+from ledger.continuity import LedgerIsBrokenError
 from projections import history, notes
-from projections.rebuild import BATCH, VIEWS, lay_missing, rebuild
+from projections.rebuild import VIEWS, lay_missing, outdated, rebuild
+from projections.stored import BATCH, EntryIsUnreadableError
 from projections.view import View
 from tests.databases import Database, Program, owner_of
+from tests.lived import live
 from tests.projections import stories
-from tests.projections.stories import Step, What
+from tests.projections.stories import Step
 from tests.samples import (
     ALMA,
-    CLARA,
     CLINIC,
-    ELSEWHERE,
-    PROGRESS,
-    after,
     amend,
     caller,
     create,
-    delete,
-    enter_directory,
-    put_person,
-    put_record_type,
-    put_relationship,
-    put_session,
     save,
 )
 from tests.wholeness import all_views, assert_whole, rows_of
-from tests.work_samples import (
-    GENERATION_ID,
-    cancel,
-    fail,
-    finish,
-    put_transcript,
-    record_draft,
-    request_again,
-    request_generation,
-    start,
-)
 
 Owner = psycopg.Connection[TupleRow]
-_WHAT: list[What] = ["save", "save", "amend", "save", "withdraw", "save"]
-A_STORY = [
-    Step(what, n % 4, n % 5, f"text {n}", n % 7, n % 3 == 0, n % 2 == 0, n % 4 == 0)
-    for n, what in enumerate(_WHAT * 8)
-]
 
 
 def silently(_: int) -> None:
@@ -69,23 +41,7 @@ def silently(_: int) -> None:
 @pytest.fixture
 def lived(program: Program, owner: Owner) -> Program:
     """A clinic in which everything has happened that a view takes in, and another beside it."""
-    owner.execute("INSERT INTO ledger.ledger_head (clinic_id) VALUES (%s)", (ELSEWHERE,))
-    for clinic in (CLINIC, ELSEWHERE):
-        record = program.ledger.record
-        enter_directory(program.ledger, clinic)
-        record(clinic, PERSON, CLARA.user_id, put_person(CLARA, "Clara Cools"))
-        record(clinic, RELATIONSHIP, 103, put_relationship(is_active=False))
-        record(clinic, SESSION, 201, put_session(starts_at=after(60)))
-        record(clinic, RECORD_TYPE, PROGRESS, put_record_type(is_active=False))
-        for kind in (Kind.NOTE, Kind.SOAP_NOTE):
-            stories.append(program, stories.facts_of(A_STORY, kind, first_note=1), clinic)
-        record(clinic, SESSION, 201, put_transcript())
-        record(clinic, SESSION, 201, put_transcript("I slept badly."))
-        commands = (request_generation(), start(), record_draft(), finish(), request_again())
-        for command in (*commands, fail(2), request_again(), cancel()):
-            record(clinic, GENERATION, GENERATION_ID, command)
-        record(clinic, NOTE, 9, create())
-        record(clinic, NOTE, 9, delete())
+    live(program, owner)
     return program
 
 
@@ -132,6 +88,72 @@ def test_views_that_are_there_are_left_alone(lived: Program, owner: Owner) -> No
     before = [_oid(owner, view) for view in VIEWS]
     lay_missing(owner, silently)
     assert [_oid(owner, view) for view in VIEWS] == before
+
+
+class TestOutdated:
+    """A view that this program lays otherwise is laid anew by a migration."""
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "ALTER TABLE views.history DROP COLUMN is_approved",
+            "ALTER TABLE views.history ADD COLUMN of_old text",
+            "COMMENT ON TABLE views.history IS 'sha256:0'",
+            "COMMENT ON TABLE views.history IS NULL",
+        ],
+    )
+    def test_another_programs_is_laid_anew(self, lived: Program, owner: Owner, change: str) -> None:
+        live = all_views(owner)
+        owner.execute(change.encode())
+        assert [(one.view, one.is_missing) for one in outdated(owner)] == [(history.VIEW, False)]
+        lay_missing(owner, silently)
+        assert all_views(owner) == live
+        assert outdated(owner) == []
+
+
+class TestBrokenLedger:
+    """No view is built over a gap, and the live one stays."""
+
+    @pytest.mark.parametrize(
+        ("damage", "where"),
+        [
+            ("DELETE FROM ledger.entries WHERE clinic_id = 1 AND position = 7", 7),
+            ("DELETE FROM ledger.entries WHERE clinic_id = 1 AND position = 1", 1),
+            ("UPDATE ledger.ledger_head SET position = position + 1 WHERE clinic_id = 1", None),
+            ("UPDATE ledger.ledger_head SET position = 9 WHERE clinic_id = 1", 10),
+            ("UPDATE ledger.entries SET version = 99 WHERE clinic_id = 1 AND position = 7", 7),
+        ],
+    )
+    def test_it_is_refused(
+        self, lived: Program, owner: Owner, damage: str, where: int | None
+    ) -> None:
+        where = where or _last(owner) + 1
+        owner.execute(damage.encode())
+        live = all_views(owner)
+        for view in VIEWS:
+            with pytest.raises(
+                LedgerIsBrokenError, match=rf"Clinic 1, position {where}: "
+            ) as error:
+                rebuild(owner, view, silently)
+            assert error.value.found[:2] == (CLINIC, where)
+        assert all_views(owner) == live
+
+    def test_a_deleted_note_does_not_come_back(self, lived: Program, owner: Owner) -> None:
+        owner.execute("DELETE FROM ledger.entries WHERE kind LIKE 'note-soft-deleted/%%'")
+        with pytest.raises(LedgerIsBrokenError):
+            rebuild(owner, notes.VIEW, silently)
+        assert lived.notes.find(caller(ALMA), Kind.NOTE, 9) is None
+
+    def test_an_entry_that_cannot_be_read_is_named(self, lived: Program, owner: Owner) -> None:
+        owner.execute("UPDATE ledger.entries SET kind = 'not-known/1' WHERE position = 7")
+        with pytest.raises(EntryIsUnreadableError, match=r"Clinic 1, position 7: .*FactTypeIsUnk"):
+            rebuild(owner, notes.VIEW, silently)
+
+
+def _last(owner: Owner) -> int:
+    row = owner.execute("SELECT max(position) FROM ledger.entries WHERE clinic_id = 1").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 class TestLargeLedger:

@@ -183,7 +183,7 @@ class TestCheck:
         assert result.code == 0, result.out
         assert "wrong" not in result.out
         found = [finding.level for finding in document_findings(Settings())]
-        assert result.out.count("right ") == 7 + found.count(Level.RIGHT)
+        assert result.out.count("right ") == 10 + found.count(Level.RIGHT)
 
     def test_another_databases_key_file(self, place: dict[str, str], tmp_path: Path) -> None:
         other = tmp_path / "other.json"
