@@ -19,6 +19,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
 from api.problems import BadRequest
+from api.request_guards import REQUEST_ID_IN_SCOPE
 from api.services import Services
 from domain.value import Caller
 
@@ -92,11 +93,12 @@ BySession = Callable[[str, datetime], Caller | None]
 async def _the_caller(request: Request, by_session: BySession) -> Caller:
     services: Services = request.app.state.services
     cache: CallerCache = request.app.state.caller_cache
+    request_id: str = request.scope[REQUEST_ID_IN_SCOPE]
     authorization = request.headers.get("authorization")
     credential = authorization or request.cookies.get(cookie_name(services))
     if not credential:
         if services.anonymous:
-            return services.anonymous
+            return services.anonymous._replace(request_id=request_id)
         raise BadRequest(401, "Log in, or send HTTP Basic credentials.")
     digest = sha256(credential.encode("utf-8", "surrogateescape")).digest()
     caller = cache.get(digest)
@@ -105,7 +107,7 @@ async def _the_caller(request: Request, by_session: BySession) -> Caller:
         caller = await cache.look_up(digest, find)
         if caller is None:
             raise BadRequest(401, "These credentials do not open anything, or no longer.")
-    return caller
+    return caller._replace(request_id=request_id)
 
 
 def _find(

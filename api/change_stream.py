@@ -21,7 +21,7 @@ from anyio import CancelScope, CapacityLimiter
 from anyio.to_thread import run_sync
 
 from api.services import StreamLimits
-from domain.value import Caller
+from domain.value import Caller, Role
 from ledger.database import UNREACHABLE
 from projections.changes import Change, Changes, Page, Treatments, visible_changes
 
@@ -64,6 +64,14 @@ class _News(NamedTuple):
     treatments: Treatments | None
 
 
+_Listener = tuple[int, int, Role]
+"""Whoever may have so many streams: clinic, user and role, however they came in."""
+
+
+def _listener(caller: Caller) -> _Listener:
+    return caller.clinic_id, caller.user_id, caller.role
+
+
 class ChangeStream:
     """The streams of one process, and what they send."""
 
@@ -76,7 +84,7 @@ class ChangeStream:
         self._looking = CapacityLimiter(1)
         self._reading = CapacityLimiter(READS_AT_ONCE)
         self._clinics: dict[int, _Clinic] = {}
-        self._of_caller: Counter[Caller] = Counter()
+        self._of_caller: Counter[_Listener] = Counter()
         self._scopes: set[CancelScope] = set()
         self._look_out: asyncio.Task[None] | None = None
 
@@ -88,12 +96,12 @@ class ChangeStream:
         """
         if len(self._scopes) >= self._limits.streams_max:
             raise TooManyStreams
-        if self._of_caller[caller] >= self._limits.streams_each_max:
+        if self._of_caller[_listener(caller)] >= self._limits.streams_each_max:
             raise TooManyOfYourStreams
         scope = CancelScope(deadline=anyio.current_time() + self._limits.life_seconds)
         clinic = self._clinics.setdefault(caller.clinic_id, _Clinic())
         clinic.streams += 1
-        self._of_caller[caller] += 1
+        self._of_caller[_listener(caller)] += 1
         self._scopes.add(scope)
         if self._look_out is None:
             self._look_out = asyncio.create_task(self._watch())
@@ -130,7 +138,7 @@ class ChangeStream:
 
     def _leave(self, caller: Caller, clinic: _Clinic, scope: CancelScope) -> None:
         self._scopes.remove(scope)
-        self._of_caller -= Counter([caller])
+        self._of_caller -= Counter([_listener(caller)])
         clinic.streams -= 1
         if not clinic.streams:
             del self._clinics[caller.clinic_id]

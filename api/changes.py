@@ -21,9 +21,10 @@ from api.operations import AnyOperation, Operation
 from api.problems import BadRequest, problem
 from api.requests import AfterPosition, LastEventId, TheListener, TheRequest
 from api.services import Services
+from domain.access import reads_changes
 from domain.refusals import NotPermitted
 from domain.session import EventStatus
-from domain.value import Caller, Kind, Role
+from domain.value import Caller, Kind
 from domain.work import JobName, WhyFailed
 from ledger.accounts import LoginIsThrottled
 from ledger.database import UNREACHABLE
@@ -173,7 +174,7 @@ async def listen(services: Services, asked: ListenRequest) -> Response:
     It begins after the position that is named, or else with what happens next.
     """
     caller = asked.caller
-    if caller.role is Role.CLIENT:
+    if not reads_changes(caller.role):
         raise NotPermitted
     stream: ChangeStream = asked.request.app.state.change_stream
     head = await stream.head(caller)

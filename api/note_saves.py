@@ -26,7 +26,13 @@ from projections.notes import CurrentNote
 
 def by(caller: Caller) -> By:
     """The caller, as a fact names them."""
-    return By(user_id=caller.user_id, role=caller.role)
+    return By(
+        user_id=caller.user_id,
+        role=caller.role,
+        account=caller.account,
+        authentication=caller.authentication,
+        request_id=caller.request_id,
+    )
 
 
 # --- a further version of a note that is there

@@ -20,7 +20,7 @@ from projections.people import PersonRow
 
 _STAFF: Final = tuple(role for role in Role if role is not Role.CLIENT)
 
-StaffRole = Literal["therapist", "auditor", "administrator", "ml"]
+StaffRole = Literal["therapist", "auditor", "administrator", "ml", "compliance"]
 
 
 class User(BaseModel):
@@ -78,7 +78,7 @@ def _user(row: PersonRow) -> User:
 
 
 def list_users(services: Services, asked: PageRequest) -> Response:
-    """Therapists, auditors, administrators and ML services, by id."""
+    """Therapists, auditors, administrators, compliance officers and ML services, by id."""
     rows, headers = _page(services, asked, _STAFF)
     return json_answer([_user(row) for row in rows], headers=headers)
 

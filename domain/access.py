@@ -14,7 +14,7 @@ from domain.refusals import (
     PsychotherapyNotesAreTheAuthors,
     Refused,
 )
-from domain.value import PSYCHOTHERAPY, THE_WORKER, By, Caller, Command, Kind, Role
+from domain.value import PSYCHOTHERAPY, By, Caller, Command, Kind, Role, is_the_worker
 
 
 class Action(Enum):
@@ -60,7 +60,7 @@ def refusal(who: By | Caller, action: Action, note: NoteAccess) -> type[Refused]
             return _refusal_of_psychotherapy(note)
         case Role.ML, Action.SAVE if note.kind is Kind.SOAP_NOTE:
             return _refusal_of_psychotherapy(note)
-        case Role.ML, Action.RECORD_WORK if who.user_id == THE_WORKER.user_id:
+        case Role.ML, Action.RECORD_WORK if is_the_worker(who):
             return None
         case Role.ADMINISTRATOR, Action.ASK_AGAIN:
             return None
@@ -101,6 +101,8 @@ _DIRECTORY: dict[Role, frozenset[DirectoryAction]] = {
     Role.AUDITOR: frozenset({DirectoryAction.READ_RECORD_TYPES, DirectoryAction.READ_PEOPLE}),
     Role.ML: frozenset({DirectoryAction.READ_RECORD_TYPES}),
     Role.CLIENT: frozenset({DirectoryAction.READ_RECORD_TYPES}),
+    # Names are words: the role opens words only through an export.
+    Role.COMPLIANCE: frozenset({DirectoryAction.READ_RECORD_TYPES}),
 }
 
 
@@ -117,3 +119,8 @@ def reads_metrics(role: Role) -> bool:
 def reads_notes(role: Role) -> bool:
     """Whether the role could read any note; the others are refused instead of shown an empty list."""
     return role in {Role.THERAPIST, Role.AUDITOR}
+
+
+def reads_changes(role: Role) -> bool:
+    """Whether the change stream could tell the role of any change."""
+    return role in {Role.THERAPIST, Role.AUDITOR, Role.ADMINISTRATOR, Role.ML}

@@ -34,7 +34,7 @@ from domain.refusals import (
     PsychotherapyNotesStartNothing,
     SomebodyWasFaster,
 )
-from domain.value import THE_WORKER, By, Command, Id, Kind, Role
+from domain.value import By, Command, Id, Kind, Role, is_the_worker
 from domain.work import WhyFailed, starts_work
 
 # --- commands
@@ -144,7 +144,7 @@ def _request(
 
 
 def _work(generation: Generation, command: WorkersCommand) -> list[AnyGenerationFact]:
-    if command.by != THE_WORKER:
+    if not is_the_worker(command.by):
         raise NotPermitted
     if command.run != generation.requested.run:
         return []

@@ -19,7 +19,7 @@ from domain.refusals import (
     SessionIsFixed,
     SessionIsUnknown,
 )
-from domain.value import THE_WORKER, Command, Fact, Id, Kind, Role, Subject, Value, Words
+from domain.value import Command, Fact, Id, Kind, Role, Subject, Value, Words, is_the_worker
 
 
 class EventStatus(StrEnum):
@@ -224,7 +224,7 @@ def decide(number: int, session: Session | None, command: SessionCommand) -> lis
 
 
 def _advance(session: Session | None, command: AdvanceStatus) -> list[AnySessionFact]:
-    if command.by != THE_WORKER:
+    if not is_the_worker(command.by):
         raise NotPermitted
     if session is None:
         raise SessionIsUnknown

@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, NamedTuple
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -31,25 +32,64 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     ADMINISTRATOR = "administrator"
     ML = "ml"
+    COMPLIANCE = "compliance"
+
+
+class Authentication(StrEnum):
+    """How the service knows who acts. The names are stored in every fact."""
+
+    PASSWORD = "password"  # noqa: S105 (a name, and no password)
+    TOKEN = "token"  # noqa: S105
+    BROWSER_SESSION = "browser-session"
+    OPERATOR = "operator"
+    """At the command line, by whoever may run programs there."""
+    WORKER = "worker"
+    """The service itself; nothing that comes from outside is authenticated so."""
+    ANONYMOUS = "anonymous"
 
 
 class Caller(NamedTuple):
-    """Who asks: one user in one role in one clinic."""
+    """Who asks: one user in one role in one clinic, by which account, in which request.
+
+    `account` is the aggregate id of the account, None for an anonymous caller.
+    """
 
     clinic_id: int
     user_id: int
     role: Role
+    account: UUID | None = None
+    authentication: Authentication | None = None
+    request_id: str | None = None
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class By(Value):
-    """Who did it, inside the fact: the user, and the role that they acted in."""
+    """Who did it, inside the fact: the user, the role that they acted in, and how that is known.
+
+    A field that is None is left out of the stored bytes, and one that stored bytes lack is None: so
+    they are with facts of the time before these fields. `account` is the aggregate id of the account;
+    `operator` is the name that an operator gave, or else the system user's.
+    """
 
     user_id: int
     role: Role
+    account: UUID | None = Field(default=None, exclude_if=_is_none)
+    authentication: Authentication | None = Field(default=None, exclude_if=_is_none)
+    request_id: str | None = Field(default=None, exclude_if=_is_none)
+    operator: str | None = Field(default=None, exclude_if=_is_none)
 
 
-THE_WORKER: Final = By(user_id=0, role=Role.ML)
+THE_WORKER: Final = By(user_id=0, role=Role.ML, authentication=Authentication.WORKER)
 """Who acts in the background: the service's own worker, no person of the directory."""
+
+
+def is_the_worker(who: By | Caller) -> bool:
+    """Whether it is the worker, in whichever run. No caller is: no account authenticates as it does."""
+    same = (THE_WORKER.user_id, THE_WORKER.role, THE_WORKER.authentication)
+    return (who.user_id, who.role, who.authentication) == same
 
 
 class Kind(StrEnum):

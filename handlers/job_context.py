@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from domain.value import THE_WORKER
+from domain.value import THE_WORKER, By
 from domain.work import WhyFailed
 from handlers.deidentify import Deidentifier, Names
 from handlers.policies import Job
@@ -46,10 +46,12 @@ class JobContext:
     note_ids_to_draft_from: Callable[[int, int, int, int | None], list[int]]
     draft: Callable[[Sequence[Source], Names], SoapDraft]
     clock: Callable[[], datetime]
+    by: By = THE_WORKER
+    """The worker, with the id of its run."""
 
     def who_and_when(self) -> dict[str, Any]:
         """The fields `by` and `at` of a command: the worker, now."""
-        return {"by": THE_WORKER, "at": self.clock()}
+        return {"by": self.by, "at": self.clock()}
 
 
 class JobHandler(NamedTuple):

@@ -6,6 +6,7 @@ reason.
 """
 
 import logging
+from dataclasses import replace
 from typing import Final
 
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
@@ -18,6 +19,7 @@ from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
 from ledger.database import UNREACHABLE, Datastore
 from ledger.locks import try_lock
+from ledger.request_ids import new_request_id, under_way
 
 log = logging.getLogger("noteledger.handlers")
 
@@ -37,42 +39,46 @@ class Runs:
 
         Does nothing while another worker runs the job; if that one dies, its message comes back.
         """
-        with try_lock(self._datastore, "job", *job) as conn:
-            if conn is None:
-                return
-            if not JOB_HANDLERS[job.name].is_wanted(self._context, job):
-                self._open_jobs.close(job)
-                return
-            starts = self._open_jobs.start(job)
-            if starts > STARTS_MAX:
-                self._give_up(job, self._open_jobs.why(job) or WhyFailed.ENDED_ITS_WORKER)
-                return
-            self._try(job, starts)
+        run_id = new_request_id()
+        by = self._context.by.model_copy(update={"request_id": run_id})
+        with under_way(run_id), try_lock(self._datastore, "job", *job) as conn:
+            if conn is not None:
+                self._run(job, replace(self._context, by=by))
 
-    def _try(self, job: Job, starts: int) -> None:
+    def _run(self, job: Job, context: JobContext) -> None:
+        if not JOB_HANDLERS[job.name].is_wanted(context, job):
+            self._open_jobs.close(job)
+            return
+        starts = self._open_jobs.start(job)
+        if starts > STARTS_MAX:
+            self._give_up(job, context, self._open_jobs.why(job) or WhyFailed.ENDED_ITS_WORKER)
+            return
+        self._try(job, context, starts)
+
+    def _try(self, job: Job, context: JobContext, starts: int) -> None:
         try:
-            JOB_HANDLERS[job.name].run(self._context, job)
+            JOB_HANDLERS[job.name].run(context, job)
         except (Shutdown, *UNREACHABLE):
             self._open_jobs.take_back_start(job)
             raise
         except TimeLimitExceeded:
-            self._give_up(job, WhyFailed.TOOK_TOO_LONG)
+            self._give_up(job, context, WhyFailed.TOOK_TOO_LONG)
         except PermanentFailure as failure:
-            self._give_up(job, failure.why)
+            self._give_up(job, context, failure.why)
         except Exception as error:
             why = error.why if isinstance(error, RetryableFailure) else WhyFailed.BROKE
             if starts >= STARTS_MAX:
                 log.exception("the job %s was given up", job.name)
-                self._give_up(job, why)
+                self._give_up(job, context, why)
                 return
             self._open_jobs.broke(job, why)
             raise
         else:
             self._open_jobs.close(job)
 
-    def _give_up(self, job: Job, why: WhyFailed) -> None:
+    def _give_up(self, job: Job, context: JobContext, why: WhyFailed) -> None:
         try:
-            JOB_HANDLERS[job.name].give_up(self._context, job, why)
+            JOB_HANDLERS[job.name].give_up(context, job, why)
         except Refused:  # deleted in the meantime: no failure to record
             log.info("the job %s is not wanted any more", job.name)
         self._open_jobs.close(job)

@@ -20,7 +20,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 
-from domain.value import THE_CLINIC, Caller, Role, Subject
+from domain.value import THE_CLINIC, Authentication, Caller, Role, Subject
 from ledger.database import Datastore
 from ledger.keys import Keys
 from ledger.sealing import decrypt_and_verify_commitment, seal, take_apart
@@ -65,7 +65,8 @@ class Account(NamedTuple):
     @property
     def caller(self) -> Caller:
         """The caller of a request that is signed in with this account."""
-        return Caller(self.clinic_id, self.user_id, Role(self.role))
+        by = Authentication.TOKEN if self.token_digest else Authentication.PASSWORD
+        return Caller(self.clinic_id, self.user_id, Role(self.role), authentication=by)
 
 
 class Accounts:

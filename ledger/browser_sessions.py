@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from psycopg.rows import tuple_row
 
-from domain.value import Caller, Role
+from domain.value import Authentication, Caller, Role
 from ledger.accounts import Account, digest_of
 from ledger.database import Datastore
 
@@ -79,7 +79,10 @@ class BrowserSessions:
                 )
                 .fetchone()
             )
-        return (Caller(row[0], row[1], Role(row[2])), row[3]) if row else None
+        if row is None:
+            return None
+        by = Authentication.BROWSER_SESSION
+        return Caller(row[0], row[1], Role(row[2]), authentication=by), row[3]
 
     def end(self, cookie: str) -> None:
         """End the session."""

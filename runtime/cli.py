@@ -191,7 +191,7 @@ def import_directory(
 
     Each row is one entry, in any order. Nothing is recorded where anything is wrong. Columns, by kind:
 
-    user: id, full_name, role (therapist, auditor, administrator, ml)
+    user: id, full_name, role (therapist, auditor, administrator, ml, compliance)
 
     client: id, full_name
 

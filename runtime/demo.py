@@ -48,6 +48,7 @@ PEOPLE: Final = (
     DemoPerson(103, Role.AUDITOR, "Ines Okonjo-Vale", "auditor"),
     DemoPerson(104, Role.ADMINISTRATOR, "Pieter Halloran", "admin"),
     DemoPerson(105, Role.ML, "The ML service", "ml"),
+    DemoPerson(106, Role.COMPLIANCE, "Noor Vandermeer", "compliance"),
     DemoPerson(201, Role.CLIENT, "Juno Castellane"),
     DemoPerson(202, Role.CLIENT, "Emil Vantongeren"),
     DemoPerson(203, Role.CLIENT, "Sadia Mirembe"),

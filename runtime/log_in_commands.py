@@ -12,7 +12,7 @@ user = typer.Typer(help="Log-ins of people.", no_args_is_help=True)
 token = typer.Typer(help="Log-ins of programs.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Log-in name; 2/NAME is one of clinic 2.")]
-RoleName = Literal["therapist", "auditor", "administrator", "ml", "client"]
+RoleName = Literal["therapist", "auditor", "administrator", "ml", "client", "compliance"]
 Role = Annotated[RoleName, typer.Option(help="What the log-in may be used for.")]
 UserId = Annotated[
     int | None,

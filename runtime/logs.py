@@ -11,13 +11,24 @@ import traceback
 from types import TracebackType
 from typing import Final
 
+from ledger.request_ids import request_id_under_way
+
 log = logging.getLogger("noteledger")
 
 QUIET: Final = ("eventsourcing", "psycopg", "psycopg.pool")
 
 
 class WithoutWords(logging.Formatter):
-    """Writes an exception, and those that led to it, as their kinds and places in the source."""
+    """Writes an exception, and those that led to it, as their kinds and places in the source.
+
+    A line names the request or the job's run that it is about.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with `request` for the format: the id in brackets, or nothing."""
+        request_id = request_id_under_way()
+        record.request = f" [{request_id}]" if request_id else ""
+        return super().format(record)
 
     def formatException(  # noqa: N802 (the library's name)
         self,
@@ -43,7 +54,7 @@ def _without_words(error: BaseException) -> str:
 def set_up() -> None:
     """Log to standard error: our own from INFO, others' from WARNING; crashes without words, too."""
     handler = logging.StreamHandler()
-    handler.setFormatter(WithoutWords("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(WithoutWords("%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     log.setLevel(logging.INFO)
     for name in QUIET:

@@ -10,7 +10,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter
 
 from api.services import Limits, Services, StreamLimits
-from domain.value import Caller, KeyScope
+from domain.value import Authentication, Caller, KeyScope
 from handlers.documents import DocumentLimits, Documents, find_tesseract
 from ledger import schema
 from ledger.accounts import Accounts
@@ -224,7 +224,12 @@ def _limits(settings: Settings) -> Limits:
 def _anonymous(settings: Settings) -> Caller | None:
     if settings.anonymous_role is None:
         return None
-    return Caller(1, settings.anonymous_user_id, settings.anonymous_role)
+    return Caller(
+        1,
+        settings.anonymous_user_id,
+        settings.anonymous_role,
+        authentication=Authentication.ANONYMOUS,
+    )
 
 
 def _now() -> datetime:

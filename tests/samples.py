@@ -1,6 +1,7 @@
 """Named sample data: who, when, and what they ask. Every test speaks of these people.
 
-Alma treats Clara, Bruno treats David; Audra audits, Adam administers, and the ML service drafts.
+Alma treats Clara, Bruno treats David; Audra audits, Adam administers, Cora sees to compliance,
+and the ML service drafts.
 """
 
 from collections.abc import Sequence
@@ -64,7 +65,8 @@ DAVID: Final = By(user_id=22, role=Role.CLIENT)
 AUDRA: Final = By(user_id=31, role=Role.AUDITOR)
 ADAM: Final = By(user_id=41, role=Role.ADMINISTRATOR)
 ML: Final = By(user_id=51, role=Role.ML)
-EVERYBODY: Final = (ALMA, BRUNO, CLARA, DAVID, AUDRA, ADAM, ML)
+CORA: Final = By(user_id=53, role=Role.COMPLIANCE)
+EVERYBODY: Final = (ALMA, BRUNO, CLARA, DAVID, AUDRA, ADAM, ML, CORA)
 NAMES: Final = {
     ALMA: "Alma Arends",
     BRUNO: "Bruno Bakker",
@@ -73,6 +75,7 @@ NAMES: Final = {
     AUDRA: "Audra Aerts",
     ADAM: "Adam Adriaans",
     ML: "The ML service",
+    CORA: "Cora Coppens",
 }
 ALMA_TREATS_CLARA: Final = 101
 BRUNO_TREATS_DAVID: Final = 102
@@ -80,7 +83,7 @@ BRUNO_TREATS_DAVID: Final = 102
 
 def caller(who: By, clinic_id: int = CLINIC) -> Caller:
     """The person as somebody who reads."""
-    return Caller(clinic_id, who.user_id, who.role)
+    return Caller(clinic_id, who.user_id, who.role, who.account, who.authentication)
 
 
 # --- what about

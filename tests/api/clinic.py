@@ -39,6 +39,7 @@ from tests.samples import (
     BRUNO,
     CLARA,
     CLINIC,
+    CORA,
     ELSEWHERE,
     ML,
     NOON,
@@ -69,6 +70,7 @@ LOGINS: Final = {
     AUDRA: "audra",
     ADAM: "adam",
     ML: "ml",
+    CORA: "cora",
 }
 
 Credentials = tuple[str, str]
@@ -256,6 +258,11 @@ class Clinic:
     def ml(self) -> Door:
         """The ML service."""
         return self.door(ML)
+
+    @property
+    def cora(self) -> Door:
+        """The compliance officer."""
+        return self.door(CORA)
 
     @property
     def eva(self) -> Door:

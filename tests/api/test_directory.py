@@ -207,6 +207,7 @@ def test_auditor_and_administrator_find_everybody(clinic: Clinic) -> None:
             "auditor",
             "administrator",
             "ml",
+            "compliance",
         ]
 
 

@@ -31,6 +31,7 @@ class Asked(NamedTuple):
     audra: int
     adam: int = 403
     ml: int = 403
+    cora: int = 403
     eva: int = 404
     nobody: int = 401
 
@@ -86,10 +87,10 @@ OPERATIONS: Final = {
     "recordtype_update": Asked(_put("/recordtype/{note}/", LONG), **CHANGE),
     "recordtype_destroy": Asked(_delete("/recordtype/{note}/"), **REMOVE),
     "recordtype_meta_list": Asked(
-        _get("/recordtype/meta/"), 200, 200, 200, 200, adam=200, ml=200, eva=200
+        _get("/recordtype/meta/"), 200, 200, 200, 200, adam=200, ml=200, cora=200, eva=200
     ),
     "recordtype_meta_retrieve": Asked(
-        _get("/recordtype/meta/2/"), 200, 200, 200, 200, adam=200, ml=200, eva=404
+        _get("/recordtype/meta/2/"), 200, 200, 200, 200, adam=200, ml=200, cora=200, eva=404
     ),
     "soap_data_list": Asked(_get("/soap/data/"), **LIST),
     "soap_data_create": Asked(_post("/soap/data/", look_up()), **FIND),
@@ -139,7 +140,7 @@ OPERATIONS: Final = {
         _post("/soap/trigger/", trigger()), **CREATE | {"alma": 200, "eva": 403}
     ),
 }
-WHO: Final = ("nobody", "eva", "adam", "ml", "audra", "bruno", "colin", "alma")
+WHO: Final = ("nobody", "eva", "adam", "ml", "cora", "audra", "bruno", "colin", "alma")
 """Alma comes last: what she deletes is gone."""
 
 
@@ -181,7 +182,7 @@ def test_everybody_is_answered_as_they_may_be(clinic: Clinic, name: str) -> None
             assert "Clara" not in answer.text, "no word comes out to whom it is closed"
 
 
-@pytest.mark.parametrize("who", ["eva", "adam", "ml", "audra", "bruno", "colin"])
+@pytest.mark.parametrize("who", ["eva", "adam", "ml", "cora", "audra", "bruno", "colin"])
 def test_what_is_refused_records_nothing(clinic: Clinic, who: str) -> None:
     ids = _with_generation(clinic)
     before = clinic.stored()
@@ -189,6 +190,34 @@ def test_what_is_refused_records_nothing(clinic: Clinic, who: str) -> None:
         if who != "ml" or name != "soap_recordtype_create (by ML)":
             asked.ask(getattr(clinic, who), ids)
     assert clinic.stored() == before
+
+
+CLOSED_TO_COMPLIANCE: Final = (
+    "/directory/users/",
+    "/directory/clients/",
+    "/directory/clients/21/",
+    "/directory/relationships/",
+    "/directory/sessions/",
+    "/recordtype/{note}/deidentified/",
+    "/recordtype/{note}/processing/",
+    "/metrics",
+)
+
+
+def test_a_compliance_officer_opens_no_words_but_their_own_name(clinic: Clinic) -> None:
+    """Exports come with later routes; these here stay closed."""
+    ids = _ids(clinic)
+    for path in CLOSED_TO_COMPLIANCE:
+        assert clinic.cora.get(path.format(**ids)).status_code == 403, path
+    answer = clinic.http.get("/events/", auth=clinic.cora.credentials)
+    assert answer.status_code == 403
+    assert clinic.cora.get("/auth/me/").json()["role"] == "compliance"
+
+
+def test_an_administrator_enters_a_compliance_officer(clinic: Clinic) -> None:
+    body = {"role": "compliance", "full_name": "Carl Cools"}
+    assert clinic.adam.put("/directory/users/72/", body).status_code == 201
+    assert clinic.adam.get("/directory/users/72/").json() == {"id": 72} | body
 
 
 # --- psychotherapy notes
@@ -227,7 +256,7 @@ def test_psychotherapy_notes_are_open_to_their_author_alone(clinic: Clinic) -> N
         assert clinic.alma.get(path.format(**ids)).status_code == 200, path
         for door in (clinic.colin, clinic.bruno, clinic.audra, clinic.eva):
             assert door.get(path.format(**ids)).status_code == 404, path
-        for door in (clinic.adam, clinic.ml):
+        for door in (clinic.adam, clinic.ml, clinic.cora):
             assert door.get(path.format(**ids)).status_code == 403, path
     for path in LISTS:
         assert len(clinic.alma.get(path).json()) == 1, path

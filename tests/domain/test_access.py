@@ -11,6 +11,7 @@ from domain.access import (
     DirectoryAction,
     NoteAccess,
     may_use_directory,
+    reads_changes,
     reads_metrics,
     reads_notes,
     refusal,
@@ -22,8 +23,16 @@ from domain.refusals import (
     PsychotherapyNotesAreTheAuthors,
     Refused,
 )
-from domain.value import PSYCHOTHERAPY, THE_WORKER, By, Kind, Role
-from tests.samples import ADAM, ALMA, AUDRA, BRUNO, CLARA, EVERYBODY, ML, PROGRESS, caller
+from domain.value import (
+    PSYCHOTHERAPY,
+    THE_WORKER,
+    Authentication,
+    By,
+    Kind,
+    Role,
+    is_the_worker,
+)
+from tests.samples import ADAM, ALMA, AUDRA, BRUNO, CLARA, CORA, EVERYBODY, ML, PROGRESS, caller
 
 OWN = NoteAccess(Kind.NOTE, PROGRESS, ALMA.user_id)
 OWN_PSYCHOTHERAPY = NoteAccess(Kind.NOTE, PSYCHOTHERAPY, ALMA.user_id)
@@ -37,7 +46,7 @@ PSYCHOTHERAPY_NOTES = (OWN_PSYCHOTHERAPY, PSYCHOTHERAPY_OF_HER_CLIENT, SOAP_PSYC
 ALL_NOTES = NOTES + PSYCHOTHERAPY_NOTES
 ALMAS = (OWN, OWN_PSYCHOTHERAPY, SOAP, SOAP_PSYCHOTHERAPY)
 BRUNOS = (OF_HER_CLIENT, OF_A_STRANGER, PSYCHOTHERAPY_OF_HER_CLIENT)
-SOMEBODY_OF_EACH_ROLE = (ALMA, AUDRA, ML, THE_WORKER, CLARA, ADAM)
+SOMEBODY_OF_EACH_ROLE = (ALMA, AUDRA, ML, THE_WORKER, CLARA, ADAM, CORA)
 """The worker has the role of the ML service, and may do one thing more."""
 
 READS = (Action.READ, Action.READ_DEIDENTIFIED)
@@ -79,7 +88,7 @@ RULES: list[Rule] = [
     *rules([ML, THE_WORKER], CHANGES[1:], ALL_NOTES, NotPermitted),
     *rules([ML], [Action.RECORD_WORK], ALL_NOTES, NotPermitted),
     *rules([THE_WORKER], [Action.RECORD_WORK], ALL_NOTES, None),
-    *rules([CLARA], Action, ALL_NOTES, NotPermitted),
+    *rules([CLARA, CORA], Action, ALL_NOTES, NotPermitted),
     *rules([ADAM], [Action.ASK_AGAIN], ALL_NOTES, None),
     *rules([ADAM], [*READS, *CHANGES[:3], Action.RECORD_WORK], ALL_NOTES, NotPermitted),
 ]
@@ -97,6 +106,32 @@ def test_rules(who: By, action: Action, note: NoteAccess, expected: type[Refused
     assert refusal(caller(who), action, note) is expected, "a reader and a writer get one answer"
 
 
+NOT_THE_WORKER = (
+    By(user_id=0, role=Role.ML),
+    *(
+        By(user_id=0, role=Role.ML, authentication=authentication)
+        for authentication in set(Authentication) - {Authentication.WORKER}
+    ),
+    THE_WORKER.model_copy(update={"user_id": ML.user_id}),
+    THE_WORKER.model_copy(update={"role": Role.THERAPIST}),
+)
+
+
+@pytest.mark.parametrize("who", NOT_THE_WORKER)
+def test_nobody_else_is_the_worker(who: By) -> None:
+    assert not is_the_worker(who)
+    assert not is_the_worker(caller(who))
+    assert refusal(who, Action.RECORD_WORK, OWN) is NotPermitted
+    assert refusal(caller(who), Action.RECORD_WORK, OWN) is NotPermitted
+
+
+def test_the_worker_is_itself_in_each_run() -> None:
+    in_a_run = THE_WORKER.model_copy(update={"request_id": "run-1"})
+    assert is_the_worker(THE_WORKER)
+    assert is_the_worker(in_a_run)
+    assert refusal(in_a_run, Action.RECORD_WORK, OWN) is None
+
+
 D = DirectoryAction
 MAY: dict[Role, set[DirectoryAction]] = {
     Role.THERAPIST: {D.READ_RECORD_TYPES, D.READ_PEOPLE, D.MANAGE_SESSIONS},
@@ -104,6 +139,7 @@ MAY: dict[Role, set[DirectoryAction]] = {
     Role.AUDITOR: {D.READ_RECORD_TYPES, D.READ_PEOPLE},
     Role.ML: {D.READ_RECORD_TYPES},
     Role.CLIENT: {D.READ_RECORD_TYPES},
+    Role.COMPLIANCE: {D.READ_RECORD_TYPES},
 }
 
 
@@ -120,3 +156,10 @@ def test_metrics_are_the_administrators() -> None:
 def test_who_is_shown_any_note_at_all(who: By) -> None:
     readable = [note for note in ALL_NOTES if refusal(who, Action.READ, note) is None]
     assert reads_notes(who.role) == bool(readable)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_who_may_listen_could_be_told_something(role: Role) -> None:
+    who = By(user_id=ALMA.user_id, role=role)
+    told = [note for note in ALL_NOTES if refusal(who, Action.READ_DEIDENTIFIED, note) is None]
+    assert reads_changes(role) == (bool(told) or may_use_directory(role, D.READ_PEOPLE))

@@ -13,7 +13,7 @@ from domain.note import NOTE
 from domain.note_facts import Note
 from domain.session import SESSION, EventStatus
 from domain.soap_note import SOAP_NOTE
-from domain.value import PSYCHOTHERAPY, THE_WORKER, KeyScope, Kind, Role
+from domain.value import PSYCHOTHERAPY, KeyScope, Kind, Role, is_the_worker
 from domain.work import JobName, WhyFailed
 from handlers.deidentify import Names
 from handlers.draft_job import REASONS
@@ -124,7 +124,7 @@ class TestDraft:
         assert found.saved.words.text == found.saved.words.ml_text
         assert "slept wel" in found.saved.words.text
         assert (found.is_approved, found.saved.sender_role) == (False, Role.ML)
-        assert found.saved.by == THE_WORKER
+        assert is_the_worker(found.saved.by)
         assert found.saved.therapist_session_id == SESSION_ID
         assert state_of_draft(program) is GenerationState.DONE
         assert_whole(owner)

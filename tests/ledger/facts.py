@@ -47,7 +47,7 @@ from domain.session import (
     TranscriptStored,
     TranscriptWords,
 )
-from domain.value import MAX_ID, By, Fact, Kind, Reason, Role
+from domain.value import MAX_ID, Authentication, By, Fact, Kind, Reason, Role
 from domain.work import JobName, WhyFailed
 
 TEXT: Final = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -55,7 +55,15 @@ TEXT: Final = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _IDS: Final = st.integers(1, MAX_ID)
 _ZONES: Final = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
 _TIMES: Final = st.datetimes(timezones=_ZONES)
-_BY: Final = st.builds(By, user_id=_IDS, role=st.sampled_from(Role))
+_BY: Final = st.builds(
+    By,
+    user_id=_IDS,
+    role=st.sampled_from(Role),
+    account=st.none() | st.uuids(),
+    authentication=st.none() | st.sampled_from(Authentication),
+    request_id=st.none() | TEXT,
+    operator=st.none() | TEXT,
+)
 _REASONS: Final = st.none() | st.builds(Reason, reason=TEXT)
 _NAMES: Final = st.none() | st.builds(PersonWords, full_name=TEXT)
 _FILES: Final = st.builds(

@@ -16,7 +16,7 @@ from domain.person import PersonRegistered, PersonRenamed, PersonWords
 from domain.record_type import RecordTypeDefined, RecordTypeRetired
 from domain.relationship import RelationshipBegan, RelationshipEnded
 from domain.session import EventStatus, SessionRescheduled, SessionScheduled, SessionStatusSet
-from domain.value import PSYCHOTHERAPY, Fact, Kind, Role
+from domain.value import PSYCHOTHERAPY, THE_WORKER, Authentication, By, Fact, Kind, Role
 from ledger.codec import entry_associated_data, seal_fact
 from ledger.sealing import DataKey
 from tests.samples import (
@@ -79,8 +79,28 @@ class Sample(NamedTuple):
         return entry_associated_data(CLINIC, self.aggregate, self.version, self.fact_type)
 
 
-def _now(aggregate: Kind, number: int, version: int, fact: Fact) -> Sample:
-    """Of a shape that is still written."""
+_WORKER_BEFORE: Final = By(user_id=0, role=Role.ML)
+"""The worker in facts of the time before they said how who acts was authenticated."""
+IN_FULL: Final = By(
+    user_id=ALMA.user_id,
+    role=Role.THERAPIST,
+    account=UUID("00000000-0008-8000-8123-456789abcdef"),
+    authentication=Authentication.BROWSER_SESSION,
+    request_id="req-1",
+)
+_OPERATOR: Final = By(
+    user_id=0,
+    role=Role.ADMINISTRATOR,
+    authentication=Authentication.OPERATOR,
+    request_id="cmd-1",
+    operator="anna",
+)
+
+
+def _now(aggregate: Kind, number: int, version: int, fact: Fact, *, by: By | None = None) -> Sample:
+    """Of a shape that is still written; without `by`, by somebody as older facts name them."""
+    before = _WORKER_BEFORE if fact.by == THE_WORKER else fact.by
+    fact = fact.model_copy(update={"by": by or before})
     return Sample(fact.fact_type, aggregate_id(aggregate, number), version, fact)
 
 
@@ -244,6 +264,9 @@ SAMPLES: Final[dict[str, Sample]] = {
     "a run failed": _now(Kind.GENERATION, GENERATION_ID, 5, failed(2)),
     "a draft made": _now(Kind.GENERATION, GENERATION_ID, 7, draft_made(3, prompt_digest="ab" * 32)),
     "a draft saved": _now(Kind.GENERATION, GENERATION_ID, 8, finished(3)),
+    "a draft by somebody in full": _now(Kind.NOTE, NOTE_ID, 11, drafted(), by=IN_FULL),
+    "a run begun by the worker": _now(Kind.GENERATION, GENERATION_ID, 9, started(4), by=THE_WORKER),
+    "a person by an operator": _now(Kind.PERSON, CLARA.user_id, 3, _REGISTERED, by=_OPERATOR),
 }
 
 

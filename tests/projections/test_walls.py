@@ -204,7 +204,7 @@ class TestReaders:
         owner.execute("INSERT INTO ledger.ledger_head (clinic_id) VALUES (%s)", (ELSEWHERE,))
         enter_directory(program.ledger, ELSEWHERE)
         program.ledger.record(ELSEWHERE, SOAP_NOTE, 1, create("theirs"))
-        position = 13
+        position = 14
         for who in EVERYBODY:
             reader = caller(who)
             assert program.notes.find(reader, Kind.SOAP_NOTE, 1) is None
