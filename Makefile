@@ -25,7 +25,7 @@ FAST_TESTS := tests/domain \
 	tests/ledger/test_sealing.py tests/ledger/test_codec.py tests/ledger/test_frozen.py \
 	tests/handlers/test_policies.py tests/handlers/test_soap_number_words.py \
 	tests/handlers/test_soap_model.py tests/handlers/test_soap_extractive.py \
-	tests/runtime/test_settings.py $(wildcard tests/api/test_inputs.py)
+	tests/runtime/test_settings.py tests/api/test_inputs.py
 
 # A copy of each lock that is installed in full, and the place that the environment was made for. The
 # marks go before pip starts and come back after it ended. So an interrupted install is not taken for

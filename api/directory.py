@@ -20,7 +20,7 @@ from api.problems import READ, BadRequest
 from api.requests import IdRequest, PutRequest, RequestT
 from api.services import Services
 from domain.access import DirectoryAction, may_use_directory
-from domain.aggregate import Versioned
+from domain.aggregate import State
 from domain.record_type import RECORD_TYPE, PutRecordType
 from domain.refusals import NotPermitted, SessionEndsBeforeItStarts
 from domain.relationship import RELATIONSHIP, PutRelationship
@@ -35,7 +35,7 @@ TAG: Final = "directory"
 
 Name = Annotated[InputText, Field(min_length=1, max_length=200)]
 RowT = TypeVar("RowT")
-StateT = TypeVar("StateT", bound=Versioned)
+StateT = TypeVar("StateT", bound=State)
 Handler = Callable[[Services, RequestT], Response]
 
 

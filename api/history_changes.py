@@ -5,7 +5,7 @@ from fastapi import Response
 from api.inputs import checked_text
 from api.note_bodies import AmendmentBody
 from api.note_kinds import NoteKind, WithdrawRequest
-from api.note_reads import find_entry
+from api.note_reads import find_entry, find_entry_outline
 from api.note_saves import by, checked_reason, refuse_other_ids
 from api.operations import json_answer
 from api.problems import BadRequest
@@ -18,7 +18,7 @@ from domain.note_facts import NoteApproved
 def amend(kind: NoteKind, services: Services, asked: PutRequest[AmendmentBody]) -> Response:
     """Amend an entry; the ids that the request names must be those that the entry has."""
     caller, body = asked.caller, asked.body
-    entry = find_entry(services, caller, kind.aggregate.kind, asked.id)
+    entry = find_entry_outline(services, caller, kind.aggregate.kind, asked.id)
     if (field := body.approval_field()) and not isinstance(entry.saved, NoteApproved):
         detail = "An amendment changes the text alone: to approve, save a version of the note."
         raise BadRequest(422, detail, field)
@@ -39,7 +39,7 @@ def amend(kind: NoteKind, services: Services, asked: PutRequest[AmendmentBody]) 
 def withdraw(kind: NoteKind, services: Services, asked: WithdrawRequest) -> Response:
     """Take an entry from view; 204."""
     caller = asked.caller
-    entry = find_entry(services, caller, kind.aggregate.kind, asked.id)
+    entry = find_entry_outline(services, caller, kind.aggregate.kind, asked.id)
     command = WithdrawEntry(
         by=by(caller),
         at=services.clock(),

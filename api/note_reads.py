@@ -1,6 +1,6 @@
 """Reading notes and their histories: lists, look-ups by client and record type, single ones, files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ from domain.access import reads_notes
 from domain.note_facts import File
 from domain.refusals import AttachmentIsUnknown, EntryIsUnknown, NoteIsUnknown, NotPermitted
 from domain.value import Caller, Kind
-from projections.history import HistoryEntry
+from projections.history import History, HistoryEntry
 from projections.notes import CurrentNote
 from projections.partial_history import partial_history
 
@@ -36,7 +36,22 @@ def must_read(caller: Caller) -> None:
 def find_note(services: Services, caller: Caller, kind: Kind, note_id: int) -> CurrentNote:
     """The note, if it is there for this caller; whoever may not read it learns nothing of it."""
     must_read(caller)
-    note = services.notes.find(caller, kind, note_id)
+    return _there(services.notes.find(caller, kind, note_id))
+
+
+def find_amended_note(services: Services, caller: Caller, kind: Kind, note_id: int) -> CurrentNote:
+    """The same with the amendment of its newest save, which the long forms show."""
+    must_read(caller)
+    return _there(services.notes.find_amended(caller, kind, note_id))
+
+
+def find_note_outline(services: Services, caller: Caller, kind: Kind, note_id: int) -> CurrentNote:
+    """The same without its words: nothing is opened."""
+    must_read(caller)
+    return _there(services.note_outlines.find(caller, kind, note_id))
+
+
+def _there(note: CurrentNote | None) -> CurrentNote:
     if note is None:
         raise NoteIsUnknown
     return note
@@ -44,8 +59,19 @@ def find_note(services: Services, caller: Caller, kind: Kind, note_id: int) -> C
 
 def find_entry(services: Services, caller: Caller, kind: Kind, position: int) -> HistoryEntry:
     """The history entry, if it is there for this caller."""
+    return _found_entry(services.history, caller, kind, position)
+
+
+def find_entry_outline(
+    services: Services, caller: Caller, kind: Kind, position: int
+) -> HistoryEntry:
+    """The same without its words: nothing is opened."""
+    return _found_entry(services.history_outlines, caller, kind, position)
+
+
+def _found_entry(history: History, caller: Caller, kind: Kind, position: int) -> HistoryEntry:
     must_read(caller)
-    entry = services.history.find(caller, kind, position)
+    entry = history.find(caller, kind, position)
     if entry is None:
         raise EntryIsUnknown
     return entry
@@ -66,23 +92,26 @@ def note_answer(
 
 def list_short(kind: NoteKind, services: Services, asked: PageRequest) -> Response:
     """A page of notes in their short form, by id."""
-    notes, headers = _page(kind, services, asked)
-    return json_answer([kind.short.of(n) for n in notes], headers=headers)
+    notes, headers = _page(services.notes.page, kind, services, asked)
+    return json_answer([kind.short.of(note) for note in notes], headers=headers)
 
 
 def list_long(kind: NoteKind, services: Services, asked: PageRequest) -> Response:
     """A page of notes in their long form, by id."""
-    notes, headers = _page(kind, services, asked)
+    notes, headers = _page(services.notes.page_amended, kind, services, asked)
     longs = [kind.long.of(note) for note in notes]
     return json_answer(longs, headers=headers)
 
 
 def _page(
-    kind: NoteKind, services: Services, asked: PageRequest
+    page: Callable[[Caller, Kind, int, int], list[CurrentNote]],
+    kind: NoteKind,
+    services: Services,
+    asked: PageRequest,
 ) -> tuple[list[CurrentNote], dict[str, str]]:
     must_read(asked.caller)
     after = asked.start(services) or 0
-    notes = services.notes.page(asked.caller, kind.aggregate.kind, after, asked.size(services))
+    notes = page(asked.caller, kind.aggregate.kind, after, asked.size(services))
     return notes, asked.link_next(services, [note.note_id for note in notes])
 
 
@@ -102,7 +131,7 @@ def retrieve_short(kind: NoteKind, services: Services, asked: IdRequest) -> Resp
 
 def retrieve_long(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
     """One note in its long form."""
-    note = find_note(services, asked.caller, kind.aggregate.kind, asked.id)
+    note = find_amended_note(services, asked.caller, kind.aggregate.kind, asked.id)
     return note_answer(kind.long, note)
 
 

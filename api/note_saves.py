@@ -11,7 +11,7 @@ from api.forms import OnUnreadable, UploadedFile
 from api.inputs import checked_text, idempotency_claim
 from api.note_bodies import ChangeBody, CreateBody, NoteIds, SaveBody
 from api.note_kinds import ChangeRequest, DeleteRequest, FormSave, JsonSave, NoteKind
-from api.note_reads import find_note, note_answer
+from api.note_reads import find_amended_note, find_note_outline, note_answer
 from api.services import Services
 from domain.access import reads_notes
 from domain.note import CreateNote, DeleteNote, Draft, SaveNote
@@ -45,7 +45,7 @@ def update_long(kind: NoteKind, services: Services, asked: ChangeRequest[ChangeB
 def _update(kind: NoteKind, services: Services, asked: ChangeRequest[ChangeBody]) -> CurrentNote:
     caller, body = asked.caller, asked.body
     draft = _draft(services, caller, body)
-    note = find_note(services, caller, kind.aggregate.kind, asked.id)
+    note = find_note_outline(services, caller, kind.aggregate.kind, asked.id)
     _check_session(services, caller, note, body.therapist_session_id)
     who: dict[str, Any] = {"by": by(caller), "at": services.clock()}
     command = SaveNote(**who, draft=draft, if_version=asked.if_version, **body.ids())
@@ -125,7 +125,7 @@ def _check_ids(
             caller, body.client_user_id, body.therapist_user_id, therapist_session_id=session_id
         )
     else:
-        note = find_note(services, caller, kind.aggregate.kind, body.id)
+        note = find_note_outline(services, caller, kind.aggregate.kind, body.id)
         refuse_other_ids(ids, note)
         _check_session(services, caller, note, session_id)
 
@@ -190,7 +190,7 @@ def _note_after_save(
     """The note as the save left it, also for the ML service, which reads no notes."""
     note = recorded.state
     if recorded.position is None and reads_notes(caller.role):
-        return find_note(services, caller, kind.aggregate.kind, recorded.number)
+        return find_amended_note(services, caller, kind.aggregate.kind, recorded.number)
     position = recorded.position or services.ledger.position(
         caller.clinic_id, kind.aggregate, recorded.number, note.saved_version
     )
@@ -222,7 +222,7 @@ def _session_times(
 def delete(kind: NoteKind, services: Services, asked: DeleteRequest) -> Response:
     """Soft-delete; 204, with the id in the header Note-Id."""
     caller = asked.caller
-    find_note(services, caller, kind.aggregate.kind, asked.id)
+    find_note_outline(services, caller, kind.aggregate.kind, asked.id)
     command = DeleteNote(
         by=by(caller),
         at=services.clock(),

@@ -47,6 +47,7 @@ STATUS: Final[dict[type[Refused], int]] = {
     refusals.SubjectIsFixed: 422,
     refusals.MlMayNotApprove: 422,
     refusals.SignatureWithoutApproval: 422,
+    refusals.SignerHasNoName: 422,
     refusals.ClientIsUnknown: 422,
     refusals.TherapistIsUnknown: 422,
     refusals.RelationshipIsUnknown: 422,

@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from api.note_kinds import SOAP_NOTES, THERAPIST_NOTES, NoteKind
-from api.note_reads import find_note
+from api.note_reads import find_note_outline
 from api.note_saves import by
 from api.operations import AnyOperation, Operation, Threads, json_answer
 from api.problems import READ
@@ -17,7 +17,7 @@ from api.services import Services
 from api.trigger import Processing
 from domain import access
 from domain.access import Action, NoteAccess
-from domain.note_facts import Note, NoteVersion
+from domain.note_facts import NoteVersion
 from domain.note_work import AskAgain
 from domain.refusals import NotDeidentifiedYet, NoteIsUnknown
 from domain.value import Role
@@ -68,7 +68,10 @@ class NoteProcessing(BaseModel):
 def deidentified(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
     """The de-identified text of a note; for the ML service, too."""
     _must_be_open(kind, services, asked)
-    note = _state(kind, services, asked)
+    note = services.ledger.state(
+        asked.caller.clinic_id, kind.aggregate, asked.id, lambda note: [note.deidentified]
+    )
+    assert note is not None, "a note that was found has facts"
     if note.is_deleted:
         raise NoteIsUnknown
     found = note.deidentified
@@ -93,7 +96,8 @@ def deidentified(kind: NoteKind, services: Services, asked: IdRequest) -> Respon
 def processing(kind: NoteKind, services: Services, asked: IdRequest) -> Response:
     """How far the background work on a note is, and what failed."""
     _must_be_there(kind, services, asked)
-    note = _state(kind, services, asked)
+    note = services.ledger.outline(asked.caller.clinic_id, kind.aggregate, asked.id)
+    assert note is not None, "a note that was found has facts"
     return json_answer(
         NoteProcessing(
             id=asked.id,
@@ -120,7 +124,7 @@ def _must_be_open(kind: NoteKind, services: Services, asked: IdRequest) -> None:
     caller = asked.caller
     first = services.ledger.read_clear(caller.clinic_id, kind.aggregate, asked.id, 1)
     if caller.role is not Role.ML:
-        find_note(services, caller, kind.aggregate.kind, asked.id)
+        find_note_outline(services, caller, kind.aggregate.kind, asked.id)
     if not isinstance(first, NoteVersion):
         raise NoteIsUnknown
     note = NoteAccess(
@@ -134,15 +138,9 @@ def _must_be_there(kind: NoteKind, services: Services, asked: IdRequest) -> None
     """An administrator reads no note, but learns whether the work on one went wrong."""
     caller, note_id = asked.caller, asked.id
     if caller.role is not Role.ADMINISTRATOR:
-        find_note(services, caller, kind.aggregate.kind, note_id)
+        find_note_outline(services, caller, kind.aggregate.kind, note_id)
     elif services.ledger.read_clear(caller.clinic_id, kind.aggregate, note_id, 1) is None:
         raise NoteIsUnknown
-
-
-def _state(kind: NoteKind, services: Services, asked: IdRequest) -> Note:
-    note = services.ledger.state(asked.caller.clinic_id, kind.aggregate, asked.id)
-    assert note is not None, "a note that was found has facts"
-    return note
 
 
 def _operations(kind: NoteKind) -> list[AnyOperation]:

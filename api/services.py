@@ -55,7 +55,10 @@ class StreamLimits:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that an operation may need; each takes what it uses."""
+    """Everything that an operation may need; each takes what it uses.
+
+    `note_outlines` and `history_outlines` find the same as `notes` and `history`, and open no words.
+    """
 
     ledger: Ledger
     keys: Keys
@@ -64,6 +67,8 @@ class Services:
     note_rows: NoteRows
     notes: Notes
     history: History
+    note_outlines: Notes
+    history_outlines: History
     people: People
     relationships: Relationships
     sessions: Sessions

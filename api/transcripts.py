@@ -60,7 +60,10 @@ def retrieve_transcript(services: Services, asked: IdRequest) -> Response:
     permit(asked.caller, DirectoryAction.READ_PEOPLE)
     must_read(asked.caller)
     _must_be_there(services, asked.caller, asked.id)
-    return json_answer(_shape(services.ledger.state(asked.caller.clinic_id, SESSION, asked.id)))
+    session = services.ledger.state(
+        asked.caller.clinic_id, SESSION, asked.id, lambda session: [session.transcript]
+    )
+    return json_answer(_shape(session))
 
 
 def put_transcript(services: Services, asked: PutRequest[TranscriptPut]) -> Response:

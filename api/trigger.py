@@ -154,7 +154,11 @@ def retrieve_generation(services: Services, asked: IdRequest) -> Response:
     row = _find(services, caller, asked.id)
     made_by = None
     if reads_notes(caller.role):
-        made_by = _made_by(services.ledger.state(caller.clinic_id, GENERATION, asked.id))
+        made_by = _made_by(
+            services.ledger.state(
+                caller.clinic_id, GENERATION, asked.id, lambda generation: [generation.drafted]
+            )
+        )
     return json_answer(GenerationDetail(**_out(row), made_by=made_by))
 
 

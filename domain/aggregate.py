@@ -3,25 +3,22 @@
 `aggregates.py` lists them all; whatever else must know them derives it from there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import UnionType
-from typing import Generic, Protocol, TypeVar, get_args
+from typing import Generic, TypeVar, get_args
 
-from domain.value import Command, Fact, Kind
-
-
-class Versioned(Protocol):
-    """What an aggregate's facts make of it, whatever else it holds."""
-
-    @property
-    def version(self) -> int:
-        """How many facts the aggregate has."""
-        ...
+from domain.value import Command, Fact, Kind, Value
 
 
-StateT = TypeVar("StateT", bound=Versioned)
+class State(Value):
+    """What an aggregate's facts make of it, whatever else it holds. `version` counts them."""
+
+    version: int
+
+
+StateT = TypeVar("StateT", bound=State)
 CommandT = TypeVar("CommandT", bound=Command)
 FactT = TypeVar("FactT", bound=Fact)
 
@@ -33,7 +30,8 @@ class Aggregate(Generic[StateT, CommandT, FactT]):
     `number` is the kind in the UUID of every stored aggregate: once given, it is never
     changed and never given again. `facts` is the union that `decide` answers from and `evolve` takes.
     `decide` gets the aggregate's own number, its state (None while it has no facts) and the command;
-    it raises `Refused`. `evolve` refuses nothing.
+    it raises `Refused`. `evolve` refuses nothing. `words_for` says of which of the facts that a state
+    holds the words are needed to decide a command: no others are opened.
     """
 
     kind: Kind
@@ -41,8 +39,14 @@ class Aggregate(Generic[StateT, CommandT, FactT]):
     facts: UnionType
     decide: Callable[[int, StateT | None, CommandT], Sequence[FactT]]
     evolve: Callable[[StateT | None, FactT], StateT]
+    words_for: Callable[[StateT, CommandT], Iterable[Fact | None]]
 
     @cached_property
     def fact_types(self) -> tuple[type[FactT], ...]:
         """The classes of `facts`."""
         return get_args(self.facts)
+
+
+def no_words(state: State, command: Command) -> tuple[()]:
+    """For an aggregate whose decisions need no words."""
+    return ()

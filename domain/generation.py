@@ -7,7 +7,7 @@ note to make: a run that is repeated after a crash finds the note that it has sa
 
 from typing import Any, ClassVar, Final, assert_never
 
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, no_words
 from domain.generation_facts import (
     OPEN,
     AnyGenerationFact,
@@ -202,5 +202,5 @@ def _common_fields(generation: Generation, command: Command) -> dict[str, Any]:
 
 
 GENERATION: Final[Aggregate[Generation, GenerationCommand, AnyGenerationFact]] = Aggregate(
-    Kind.GENERATION, 7, AnyGenerationFact, decide, evolve
+    Kind.GENERATION, 7, AnyGenerationFact, decide, evolve, no_words
 )

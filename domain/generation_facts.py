@@ -5,6 +5,7 @@ from typing import ClassVar, assert_never
 
 from pydantic import AwareDatetime
 
+from domain.aggregate import State
 from domain.change import ChangeDetails, ChangeType
 from domain.value import Fact, Id, Subject, Value, Words
 from domain.work import WhyFailed
@@ -162,10 +163,9 @@ AnyGenerationFact = (
 # --- what they make
 
 
-class Generation(Value):
+class Generation(State):
     """A generation as its facts make it; `requested` is its newest request."""
 
-    version: int
     requested: GenerationRequested
     state: GenerationState
     changed_at: AwareDatetime

@@ -5,14 +5,15 @@ rules hold for a SOAP note (`soap_note.py` adds its own).
 """
 
 from datetime import datetime
-from typing import ClassVar, Final, Literal, assert_never
+from typing import Any, ClassVar, Final, Literal, assert_never
 
-from domain import access, note_work
+from domain import access, note_work, signed_document
 from domain.access import Action, CommandOnNote, NoteAccess
 from domain.aggregate import Aggregate
 from domain.note_facts import (
     AmendedWords,
     AnyNoteFact,
+    ApprovedWords,
     File,
     HistoryEntryAmended,
     HistoryEntryWithdrawn,
@@ -24,7 +25,7 @@ from domain.note_facts import (
     NoteWords,
     evolve,
 )
-from domain.note_work import AskAgain, WorkersCommand
+from domain.note_work import AskAgain, GiveUp, RecordDeidentified, WorkersCommand
 from domain.refusals import (
     ApprovedEntryIsFinal,
     EntryIsUnknown,
@@ -32,11 +33,12 @@ from domain.refusals import (
     NoteIsUnknown,
     SenderRoleIsNotYours,
     SignatureWithoutApproval,
+    SignerHasNoName,
     SomebodyWasFaster,
     SubjectIsFixed,
     VersionIsStale,
 )
-from domain.value import By, Id, Kind, Reason, Role, Value
+from domain.value import By, Fact, Id, Kind, Reason, Role, Value
 
 # --- commands
 
@@ -132,7 +134,7 @@ def decide(
     access.check(command, _access(note.saved, kind))
     match command:
         case SaveNote():
-            return _save(number, note, command)
+            return _save(number, note, command, kind)
         case DeleteNote():
             _check_version(note, command.if_version)
             words = Reason(reason=command.reason) if command.reason else None
@@ -156,6 +158,8 @@ def _check_draft(by: By, draft: Draft) -> None:
         raise SenderRoleIsNotYours("sender_role")
     if draft.signature is not None and not draft.is_approved:
         raise SignatureWithoutApproval("signature")
+    if draft.is_approved and not (draft.signer_name and draft.signer_name.strip()):
+        raise SignerHasNoName("signer_name")
 
 
 def _check_version(note: Note, if_version: int | None) -> None:
@@ -170,16 +174,16 @@ def _create(number: int, note: Note | None, command: CreateNote, kind: Kind) -> 
         # Ids come from a database sequence. One that was set back by a restored backup gives the id of
         # a note that exists, and that note must not be overwritten.
         raise SomebodyWasFaster
-    return [_version(number, None, command, command.draft)]
+    return [_version(number, None, command, kind)]
 
 
-def _save(number: int, note: Note, command: SaveNote) -> list[AnyNoteFact]:
+def _save(number: int, note: Note, command: SaveNote, kind: Kind) -> list[AnyNoteFact]:
     _check_draft(command.by, command.draft)
     for field in ("client_user_id", "therapist_user_id", "therapist_client_id", "record_type"):
         given = getattr(command, field)
         if given is not None and given != getattr(note.saved, field):
             raise SubjectIsFixed(field)
-    fact = _version(number, note, command, command.draft)
+    fact = _version(number, note, command, kind)
     # A caller who got no answer sends the same save again. It makes no second fact, even though its
     # If-Match is stale by then: the first one raised the version. But where the newest save was amended
     # or withdrawn since, readers no longer see its text, and the same text again is a new save.
@@ -191,44 +195,45 @@ def _save(number: int, note: Note, command: SaveNote) -> list[AnyNoteFact]:
     return [fact]
 
 
+_COMPARED: Final = tuple(NoteWords.model_fields.keys() - {"signer_name"})
+"""Neither the name that is printed nor the digests, which name the predecessor, make it another save."""
+
+
 def _content(save: NoteVersion, draft: Draft) -> tuple[object, ...]:
     """What makes two saves the same: all but who, when, and a date that the draft does not give."""
-    words = save.words and save.words.model_copy(update={"signer_name": None})
+    words = save.words and tuple(getattr(save.words, name) for name in _COMPARED)
     dated = save.dated if draft.dated else None
     return type(save), words, save.therapist_session_id, save.sender_role, save.is_override, dated
 
 
 def _version(
-    number: int, note: Note | None, command: CreateNote | SaveNote, draft: Draft
+    number: int, note: Note | None, command: CreateNote | SaveNote, kind: Kind
 ) -> NoteDrafted | NoteApproved:
     """The save as a fact; what the draft does not give is taken from the note's newest version."""
-    base = note.saved if note else None
+    draft, base = command.draft, note.saved if note else None
     files, attachments = _files(base, draft.new_files)
-    fact = NoteApproved if draft.is_approved else NoteDrafted
     of = base or command
     assert isinstance(of, CreateNote | NoteVersion), "only a new note has no newest version"
-    return fact(
-        by=command.by,
-        at=command.at,
-        note_id=number,
-        client_user_id=of.client_user_id,
-        record_type=of.record_type,
-        therapist_user_id=of.therapist_user_id,
-        therapist_client_id=of.therapist_client_id,
-        therapist_session_id=draft.therapist_session_id
+    about: dict[str, Any] = {
+        "by": command.by,
+        "at": command.at,
+        "note_id": number,
+        "client_user_id": of.client_user_id,
+        "record_type": of.record_type,
+        "therapist_user_id": of.therapist_user_id,
+        "therapist_client_id": of.therapist_client_id,
+        "therapist_session_id": draft.therapist_session_id
         or (base.therapist_session_id if base else None),
-        dated=draft.dated or command.at,
-        sender_role=draft.sender_role,
-        is_override=draft.is_override,
-        attachments=attachments,
-        words=NoteWords(
-            text=draft.text,
-            ml_text=draft.ml_text,
-            files=files,
-            signature=draft.signature,
-            signer_name=draft.signer_name,
-        ),
-    )
+        "dated": draft.dated or command.at,
+        "sender_role": draft.sender_role,
+        "is_override": draft.is_override,
+        "attachments": attachments,
+    }
+    said: dict[str, Any] = {"text": draft.text, "ml_text": draft.ml_text, "files": files}
+    if not draft.is_approved:
+        return NoteDrafted(words=NoteWords(**said), **about)
+    words = ApprovedWords(signature=draft.signature, signer_name=draft.signer_name, **said)
+    return signed_document.signed(kind, NoteApproved(words=words, **about), base)
 
 
 def _files(
@@ -265,7 +270,8 @@ def _entry(note: Note, version: int) -> type[NoteVersion]:
 def _amend(note: Note, command: AmendEntry) -> list[AnyNoteFact]:
     _entry(note, command.version)
     words = AmendedWords(text=command.text, reason=command.reason)
-    if note.amended.get(command.version) == words:
+    amended = note.amended.get(command.version)
+    if amended and amended.words == words:
         return []
     about = note.common_fields(command.by, command.at)
     return [HistoryEntryAmended(amended_version=command.version, words=words, **about)]
@@ -278,5 +284,20 @@ def _withdraw(note: Note, command: WithdrawEntry) -> list[AnyNoteFact]:
     return [HistoryEntryWithdrawn(withdrawn_version=command.version, words=words, **about)]
 
 
+def words_for(note: Note, command: NoteCommand) -> list[Fact | None]:
+    """A save is compared with the newest one, whose files it keeps; an amendment with the one before."""
+    match command:
+        case SaveNote():
+            return [note.saved]
+        case AmendEntry(version=version):
+            return [note.amended.get(version)]
+        case CreateNote() | DeleteNote() | WithdrawEntry():
+            return []
+        case AskAgain() | RecordDeidentified() | GiveUp():
+            return []
+        case _:
+            assert_never(command)
+
+
 NoteAggregate = Aggregate[Note, NoteCommand, AnyNoteFact]
-NOTE: Final[NoteAggregate] = Aggregate(Kind.NOTE, 1, AnyNoteFact, decide, evolve)
+NOTE: Final[NoteAggregate] = Aggregate(Kind.NOTE, 1, AnyNoteFact, decide, evolve, words_for)

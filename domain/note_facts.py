@@ -11,9 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, assert_never
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, InstanceOf
 
+from domain.aggregate import State
 from domain.change import ChangeDetails, ChangeType
+from domain.saves import Saves
 from domain.value import PSYCHOTHERAPY, By, Fact, Id, KeyScope, Reason, Role, Subject, Value, Words
 from domain.work import JobName, NoteJob, WhyFailed
 
@@ -45,6 +47,17 @@ class NoteWords(Words):
     files: tuple[File, ...] = ()
     signature: str | None = None
     signer_name: str | None = None
+
+
+class ApprovedWords(NoteWords):
+    """The content of an approved version, and SHA-256 digests (hex) of what was signed.
+
+    `document` is that of the version's own canonical document (`signed_document.py`), `predecessor` that
+    of the version which it was given on top of; None in a first version, and in older shapes.
+    """
+
+    document: str | None = None
+    predecessor: str | None = None
 
 
 def whole_text(words: NoteWords) -> str:
@@ -110,9 +123,10 @@ class Meaning(StrEnum):
 class NoteApproved(NoteVersion):
     """A version was saved and approved; `at` is the time of signing."""
 
-    fact_type: ClassVar[str] = "note-approved/2"
+    fact_type: ClassVar[str] = "note-approved/3"
     change: ClassVar[ChangeType | None] = ChangeType.APPROVED
     meaning: Meaning = Meaning.APPROVAL
+    words: ApprovedWords | None = None
 
 
 class NoteSoftDeleted(NoteFact):
@@ -213,19 +227,19 @@ AnyNoteFact = (
 # --- what they make
 
 
-class Note(Value):
+class Note(State):
     """A note as its facts make it. `version` counts them; `saved` is the newest save.
 
+    `entries` are the saves' types by version, `amended` the newest amendment of each amended entry.
     `failed` holds the jobs that were given up, by job and version; `deidentified` the newest text
     without identifiers, which may be that of an older version.
     """
 
-    version: int
     saved: NoteVersion
     created_by: int
     created_at: datetime
-    entries: Mapping[int, type[NoteVersion]]
-    amended: Mapping[int, AmendedWords | None]
+    entries: InstanceOf[Saves]
+    amended: Mapping[int, HistoryEntryAmended]
     withdrawn: frozenset[int] = frozenset()
     is_deleted: bool = False
     deidentified: NoteDeidentified | None = None
@@ -234,14 +248,16 @@ class Note(Value):
     @property
     def saved_version(self) -> int:
         """The version of the newest save: the one that a reader of the note sees."""
-        return max(self.entries)
+        return self.entries.newest
 
     @property
     def words_as_read(self) -> NoteWords | None:
         """The newest save's words; where it was amended, with the amended text."""
         amended = self.amended.get(self.saved_version)
         words = self.saved.words
-        return words.model_copy(update={"text": amended.text}) if words and amended else words
+        if words is None or amended is None or amended.words is None:
+            return words
+        return words.model_copy(update={"text": amended.words.text})
 
     def common_fields(self, by: By, at: datetime) -> dict[str, Any]:
         """What every fact of the note holds: who, when, and which note."""
@@ -268,18 +284,18 @@ def evolve(note: Note | None, fact: AnyNoteFact) -> Note:
             saved=fact,
             created_by=fact.by.user_id,
             created_at=fact.at,
-            entries={1: type(fact)},
+            entries=Saves(1, type(fact)),
             amended={},
         )
     version = note.version + 1
     match fact:
         case NoteDrafted() | NoteApproved():
-            entries = {**note.entries, version: type(fact)}
+            entries = Saves(version, type(fact), note.entries)
             changed: dict[str, object] = {"saved": fact, "entries": entries}
         case NoteSoftDeleted():
             changed = {"is_deleted": True}
         case HistoryEntryAmended(amended_version=amended):
-            changed = {"amended": {**note.amended, amended: fact.words}}
+            changed = {"amended": {**note.amended, amended: fact}}
         case HistoryEntryWithdrawn(withdrawn_version=withdrawn):
             changed = {"withdrawn": note.withdrawn | {withdrawn}}
         case NoteDeidentified(of_version=of_version):

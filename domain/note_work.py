@@ -86,8 +86,8 @@ def _is_open(note: Note, kind: Kind, job: NoteJob, version: int) -> bool:
 def _worked_version(note: Note, kind: Kind) -> int | None:
     """The newest version whose save started work."""
     record_type = note.saved.record_type
-    started = [n for n, save in note.entries.items() if save_starts_work(kind, save, record_type)]
-    return max(started, default=None)
+    newest_first = note.entries.items()
+    return next((n for n, save in newest_first if save_starts_work(kind, save, record_type)), None)
 
 
 # --- the facts

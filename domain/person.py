@@ -7,10 +7,10 @@ user id in a fact belongs to a person. The name is sealed under the person's own
 from typing import Any, ClassVar, Final, assert_never
 
 from domain.access import DirectoryAction, may_use_directory
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, State
 from domain.change import ChangeType
 from domain.refusals import NotPermitted, RoleIsFixed
-from domain.value import Command, Fact, Id, Kind, Role, Subject, Value, Words
+from domain.value import Command, Fact, Id, Kind, Role, Subject, Words
 
 # --- facts
 
@@ -52,22 +52,26 @@ AnyPersonFact = PersonRegistered | PersonRenamed
 # --- what they make
 
 
-class Person(Value):
+class Person(State):
     """A person as their facts make them."""
 
-    version: int
     role: Role
-    words: PersonWords | None
+    named: AnyPersonFact
+
+    @property
+    def words(self) -> PersonWords | None:
+        """The name."""
+        return self.named.words
 
 
 def evolve(person: Person | None, fact: AnyPersonFact) -> Person:
     """The person after the fact."""
     match fact:
-        case PersonRegistered(role=role, words=words):
-            return Person(version=1, role=role, words=words)
-        case PersonRenamed(words=words):
+        case PersonRegistered(role=role):
+            return Person(version=1, role=role, named=fact)
+        case PersonRenamed():
             assert person is not None, "a person's first fact registers them"
-            return person.model_copy(update={"version": person.version + 1, "words": words})
+            return person.model_copy(update={"version": person.version + 1, "named": fact})
         case _:
             assert_never(fact)
 
@@ -97,6 +101,11 @@ def decide(number: int, person: Person | None, command: PutPerson) -> list[AnyPe
     return [PersonRenamed(**about, words=words)]
 
 
+def words_for(person: Person, command: PutPerson) -> list[Fact]:
+    """A name is compared with the one before."""
+    return [person.named]
+
+
 PERSON: Final[Aggregate[Person, PutPerson, AnyPersonFact]] = Aggregate(
-    Kind.PERSON, 4, AnyPersonFact, decide, evolve
+    Kind.PERSON, 4, AnyPersonFact, decide, evolve, words_for
 )

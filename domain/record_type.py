@@ -6,10 +6,10 @@ Type 1 is always psychotherapy notes; the others may be renamed, retired and bro
 from typing import Any, ClassVar, Final, assert_never
 
 from domain.access import DirectoryAction, may_use_directory
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, State, no_words
 from domain.change import ChangeType
 from domain.refusals import NotPermitted
-from domain.value import Command, Fact, Id, Kind, Value
+from domain.value import Command, Fact, Id, Kind
 
 # --- facts
 
@@ -37,10 +37,9 @@ AnyRecordTypeFact = RecordTypeDefined | RecordTypeRetired
 # --- what they make
 
 
-class RecordType(Value):
+class RecordType(State):
     """A record type as its facts make it."""
 
-    version: int
     name: str
     description: str
     is_active: bool
@@ -93,5 +92,5 @@ def decide(
 
 
 RECORD_TYPE: Final[Aggregate[RecordType, PutRecordType, AnyRecordTypeFact]] = Aggregate(
-    Kind.RECORD_TYPE, 6, AnyRecordTypeFact, decide, evolve
+    Kind.RECORD_TYPE, 6, AnyRecordTypeFact, decide, evolve, no_words
 )

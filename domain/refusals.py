@@ -69,6 +69,10 @@ class SignatureWithoutApproval(Refused):
     """A signature goes with is_approved true."""
 
 
+class SignerHasNoName(Refused):
+    """An approval carries its signer's printed name: the directory has none for you."""
+
+
 class ClientIsUnknown(Refused):
     """There is no such client."""
 

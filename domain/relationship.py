@@ -6,10 +6,10 @@ It is made for one therapist and one client, may end, and may begin again.
 from typing import ClassVar, Final, assert_never
 
 from domain.access import DirectoryAction, may_use_directory
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, State, no_words
 from domain.change import ChangeType
 from domain.refusals import NotPermitted, RelationshipIsFixed
-from domain.value import Command, Fact, Id, Kind, Subject, Value
+from domain.value import Command, Fact, Id, Kind, Subject
 
 # --- facts
 
@@ -45,10 +45,9 @@ AnyRelationshipFact = RelationshipBegan | RelationshipEnded
 # --- what they make
 
 
-class Relationship(Value):
+class Relationship(State):
     """A relationship as its facts make it."""
 
-    version: int
     therapist_user_id: int
     client_user_id: int
     is_active: bool
@@ -103,5 +102,5 @@ def decide(
 
 
 RELATIONSHIP: Final[Aggregate[Relationship, PutRelationship, AnyRelationshipFact]] = Aggregate(
-    Kind.RELATIONSHIP, 5, AnyRelationshipFact, decide, evolve
+    Kind.RELATIONSHIP, 5, AnyRelationshipFact, decide, evolve, no_words
 )

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal, assert_never
 from pydantic import AwareDatetime
 
 from domain.access import DirectoryAction, may_use_directory
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, State
 from domain.change import ChangeDetails, ChangeType
 from domain.refusals import (
     NotPermitted,
@@ -135,14 +135,13 @@ AnySessionFact = (
 # --- what they make
 
 
-class Session(Value):
+class Session(State):
     """A session as its facts make it.
 
     `advanced_by` are the note versions that have raised the status. `reset_at` is when somebody last set
     a status of rank 0 (Scheduled or Cancelled).
     """
 
-    version: int
     scheduled: SessionScheduled
     starts_at: AwareDatetime
     ends_at: AwareDatetime
@@ -288,6 +287,17 @@ def _put(number: int, session: Session | None, command: PutSession) -> list[AnyS
     return facts
 
 
+def words_for(session: Session, command: SessionCommand) -> list[Fact | None]:
+    """A transcript is compared with the one before."""
+    match command:
+        case PutTranscript():
+            return [session.transcript]
+        case PutSession() | AdvanceStatus():
+            return []
+        case _:
+            assert_never(command)
+
+
 SESSION: Final[Aggregate[Session, SessionCommand, AnySessionFact]] = Aggregate(
-    Kind.SESSION, 3, AnySessionFact, decide, evolve
+    Kind.SESSION, 3, AnySessionFact, decide, evolve, words_for
 )

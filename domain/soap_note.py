@@ -8,7 +8,7 @@ from typing import Final
 
 from domain import note as any_note
 from domain.aggregate import Aggregate
-from domain.note import CreateNote, Draft, NoteAggregate, NoteCommand, SaveNote
+from domain.note import CreateNote, Draft, NoteAggregate, NoteCommand, SaveNote, words_for
 from domain.note_facts import AnyNoteFact, Note, evolve
 from domain.refusals import MlMayNotApprove
 from domain.value import Kind, Role
@@ -34,4 +34,6 @@ def _with_both_texts(note: Note | None, draft: Draft) -> Draft:
     return draft.model_copy(update={"ml_text": ml_text, "is_override": is_override})
 
 
-SOAP_NOTE: Final[NoteAggregate] = Aggregate(Kind.SOAP_NOTE, 2, AnyNoteFact, decide, evolve)
+SOAP_NOTE: Final[NoteAggregate] = Aggregate(
+    Kind.SOAP_NOTE, 2, AnyNoteFact, decide, evolve, words_for
+)

@@ -21,11 +21,11 @@ from domain.generation_facts import (
     TracedSentence,
 )
 from domain.note import NOTE, CreateNote, Draft
-from domain.note_facts import NoteVersion, whole_text
+from domain.note_facts import Note, NoteVersion, whole_text
 from domain.refusals import Refused, SomebodyWasFaster
 from domain.session import SESSION
 from domain.soap_note import SOAP_NOTE
-from domain.value import Role
+from domain.value import Fact, Role
 from domain.work import WhyFailed, starts_work
 from handlers.deidentify import DeidentificationFailedError
 from handlers.job_context import JobContext, PermanentFailure, RetryableFailure
@@ -35,7 +35,7 @@ from handlers.soap_writer import DraftFailed, DraftFailure, Source
 
 def is_draft_wanted(context: JobContext, job: Job) -> bool:
     """Whether the newest run of the generation is this one, and is not done, failed or cancelled."""
-    state = context.ledger.state(job.clinic_id, GENERATION, job.number)
+    state = context.ledger.outline(job.clinic_id, GENERATION, job.number)
     return generation.is_wanted(state, job.version)
 
 
@@ -60,7 +60,7 @@ def write_soap_note(context: JobContext, job: Job) -> None:
         state = record(_new_draft(context, job, state.requested))
     if not generation.is_wanted(state, job.version):
         return
-    _save_soap_note(context, job, state)
+    _save_soap_note(context, job)
     record(FinishRun(run=job.version, **context.who_and_when()))
 
 
@@ -101,7 +101,9 @@ def _sources(context: JobContext, clinic_id: int, requested: GenerationRequested
     """The session's transcript, or without one the therapist's notes of the session."""
     session_id = requested.therapist_session_id
     if session_id is not None:
-        session = context.ledger.state(clinic_id, SESSION, session_id)
+        session = context.ledger.state(
+            clinic_id, SESSION, session_id, lambda session: [session.transcript]
+        )
         if session and session.transcript and session.transcript.words:
             text = session.transcript.words.text
             version = session.transcript_version
@@ -114,11 +116,15 @@ def _sources(context: JobContext, clinic_id: int, requested: GenerationRequested
     return [source for source in found if source is not None]
 
 
+def _newest_as_read(note: Note) -> list[Fact | None]:
+    return [] if note.is_deleted else [note.saved, note.amended.get(note.saved_version)]
+
+
 def _note_source(context: JobContext, clinic_id: int, note_id: int) -> Source | None:
     first = context.ledger.read_clear(clinic_id, NOTE, note_id, 1)
     if not isinstance(first, NoteVersion) or not starts_work(first.record_type):
         return None
-    note = context.ledger.state(clinic_id, NOTE, note_id)
+    note = context.ledger.state(clinic_id, NOTE, note_id, _newest_as_read)
     assert note is not None, "its first fact was just read"
     words = note.words_as_read  # an amendment takes out what must not be read any more
     if note.is_deleted or words is None:
@@ -126,15 +132,18 @@ def _note_source(context: JobContext, clinic_id: int, note_id: int) -> Source | 
     return Source(SourceKind.NOTE, note_id, note.saved_version, whole_text(words))
 
 
-def _save_soap_note(context: JobContext, job: Job, state: Generation) -> None:
+def _save_soap_note(context: JobContext, job: Job) -> None:
     """Save the draft under the id that the request gave.
 
     A note that is already there under this id was saved by this run, before a crash.
     """
+    state = context.ledger.state(
+        job.clinic_id, GENERATION, job.number, lambda generation: [generation.drafted]
+    )
+    assert state is not None and state.drafted is not None, "the draft was kept"
     requested, drafted = state.requested, state.drafted
     note_id = requested.soap_note_id
-    assert drafted is not None, "the draft was kept"
-    if drafted.words is None or context.ledger.state(job.clinic_id, SOAP_NOTE, note_id):
+    if drafted.words is None or context.ledger.outline(job.clinic_id, SOAP_NOTE, note_id):
         return
     create = CreateNote(
         client_user_id=requested.client_user_id,

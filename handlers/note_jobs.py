@@ -26,7 +26,7 @@ def is_note_wanted(context: JobContext, job: Job) -> bool:
     """Whether the job on this version of the note is still to be done."""
     if _clear_version(context, job) is None:
         return False
-    note = context.ledger.state(job.clinic_id, NOTE_AGGREGATES[job.kind], job.number)
+    note = context.ledger.outline(job.clinic_id, NOTE_AGGREGATES[job.kind], job.number)
     return note_work.is_wanted(note, job.kind, _note_job(job), job.version)
 
 

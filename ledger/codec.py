@@ -40,10 +40,16 @@ def _files_without_text(shape: Shape) -> Shape:
     return shape
 
 
+def _approval_without_digests(shape: Shape) -> Shape:
+    """Shape 2 kept no digests of what was signed: where they are absent, they say just that."""
+    return shape
+
+
 UPCASTS: Final[dict[str, tuple[str, Callable[[Shape], Shape]]]] = {
     "session-scheduled/1": ("session-scheduled/2", _session_scheduled_1),
     "note-drafted/1": ("note-drafted/2", _files_without_text),
     "note-approved/1": ("note-approved/2", _files_without_text),
+    "note-approved/2": ("note-approved/3", _approval_without_digests),
 }
 """Old stored name → the name and shape that follow it. A shape once stored is never forgotten."""
 

@@ -4,12 +4,12 @@ Which commands an aggregate takes, which facts and which state it has, its decla
 (`domain/aggregates.py`); the types here follow it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Generic, NamedTuple
 from uuid import UUID
 
-from eventsourcing.persistence import EventStore
+from eventsourcing.persistence import EventStore, StoredEvent
 from psycopg.rows import tuple_row
 
 from domain.aggregate import Aggregate, CommandT, FactT, StateT
@@ -23,6 +23,7 @@ from ledger.entry import Addition, Attachment, IdempotencyClaim, NewEntry
 from ledger.ids import Ids
 from ledger.keys import Keys
 from ledger.locks import try_lock
+from ledger.outlines import Outline, Outlines, SealedEntry, held_facts
 from ledger.sealing import decrypt_and_verify_commitment, digest, key_id_bytes, seal, take_apart
 from ledger.store import Recorder
 
@@ -41,24 +42,24 @@ class Recorded(NamedTuple, Generic[StateT]):
     position: int | None
 
 
-class SealedEntry(NamedTuple):
-    """An entry as it is stored: what `Ledger.open` takes."""
-
-    aggregate_id: UUID
-    version: int
-    fact_type: str
-    sealed: bytes
-
-
 class Ledger:
     """The ledgers of all clinics."""
 
-    def __init__(self, datastore: Datastore, keys: Keys, appender: Appender) -> None:
+    def __init__(
+        self,
+        datastore: Datastore,
+        keys: Keys,
+        appender: Appender,
+        on_open: Callable[[int], None] = lambda number: None,
+    ) -> None:
+        """`on_open` is called with the number of entries or files that are opened."""
+        self._on_open = on_open
         self._datastore = datastore
         self._keys = keys
         self._appender = appender
         self._stores: dict[int, EventStore[UUID]] = {}
         """By clinic. No lock: two threads may make the same store, and either one serves."""
+        self._outlines = Outlines(datastore)
         self.ids = Ids(datastore)
 
     def record(
@@ -79,7 +80,7 @@ class Ledger:
         """
         uuid = aggregate_id(aggregate.kind, number)
         # A new number has no facts, so none are read. If it has some, the append loses its race.
-        state = None if command.begins else self.state(clinic_id, aggregate, number)
+        state = None if command.begins else self._decided_on(clinic_id, aggregate, number, command)
         for _ in range(DECISIONS_MAX):
             if claim and (before := self._claimed(clinic_id, aggregate, claim)):
                 return before
@@ -91,20 +92,58 @@ class Ledger:
             try:
                 position = self._appender.append(addition)
             except (LostRace, IdempotencyClaimTaken):
-                state = self.state(clinic_id, aggregate, number)
+                state = self._decided_on(clinic_id, aggregate, number, command)
                 continue
             return Recorded(number, _after(aggregate, state, facts), position)
         raise SomebodyWasFaster
 
-    def state(
+    def outline(
         self, clinic_id: int, aggregate: Aggregate[StateT, CommandT, FactT], number: int
     ) -> StateT | None:
-        """The state that the aggregate's facts make, None where it has no facts."""
-        state: StateT | None = None
-        for stored in self._store(clinic_id).get(aggregate_id(aggregate.kind, number)):
+        """The state that the aggregate's clear facts make: it has no words. None where it has no facts."""
+        found = self._outlines.read(clinic_id, aggregate, number)
+        return found.state if found else None
+
+    def state(
+        self,
+        clinic_id: int,
+        aggregate: Aggregate[StateT, CommandT, FactT],
+        number: int,
+        words_of: Callable[[StateT], Iterable[Fact | None]] = held_facts,
+    ) -> StateT | None:
+        """The state that the aggregate's facts make, None where it has no facts.
+
+        `words_of` says of which of the facts that the state holds the words are needed: of all, where
+        it is not given. Only those are opened.
+        """
+        found = self._outlines.read(clinic_id, aggregate, number)
+        return self._opened(clinic_id, found, words_of(found.state)) if found else None
+
+    def _decided_on(
+        self,
+        clinic_id: int,
+        aggregate: Aggregate[StateT, CommandT, FactT],
+        number: int,
+        command: CommandT,
+    ) -> StateT | None:
+        """The state with the words that the decision on this command needs, and no others."""
+        found = self._outlines.read(clinic_id, aggregate, number)
+        if found is None:
+            return None
+        return self._opened(clinic_id, found, aggregate.words_for(found.state, command))
+
+    def _opened(
+        self, clinic_id: int, outline: Outline[StateT], facts: Iterable[Fact | None]
+    ) -> StateT:
+        mapper = self._store(clinic_id).mapper
+        entries = outline.entries_of(facts)
+        self._on_open(len(entries))
+        opened = {}
+        for clear, entry in entries.items():
+            stored = mapper.to_domain_event(StoredEvent(*entry))
             assert isinstance(stored, StoredFact)
-            state = aggregate.evolve(state, _of(aggregate, stored.fact))
-        return state
+            opened[clear] = stored.fact
+        return outline.with_facts(opened)
 
     def position(
         self,
@@ -157,6 +196,7 @@ class Ledger:
 
     def open(self, clinic_id: int, sealed: Sequence[SealedEntry]) -> list[Fact]:
         """The entries' facts with their words, in the given order."""
+        self._on_open(len(sealed))
         key_ids = [key_id_bytes(entry.sealed) for entry in sealed]
         named = {key_id: UUID(bytes=key_id) for key_id in set(key_ids)}
         secrets = self._keys.for_opening(clinic_id, set(named.values()))
@@ -171,6 +211,10 @@ class Ledger:
             )
             for entry, key_id in zip(sealed, key_ids, strict=True)
         ]
+
+    def clear(self, clinic_id: int, sealed: Sequence[SealedEntry]) -> list[Fact]:
+        """The entries' facts without their words, in the given order: no key is needed."""
+        return [read_clear(entry.fact_type, entry.sealed) for entry in sealed]
 
     def seal_file(self, clinic_id: int, subject: Subject, content: bytes) -> Attachment:
         """A file's bytes, sealed with the subject's key; stored with the save whose fact names the digest."""
@@ -191,6 +235,7 @@ class Ledger:
             )
         if row is None:
             raise AttachmentIsUnknown
+        self._on_open(1)
         key_id = take_apart(row[0]).key_id
         secret = self._keys.for_opening(clinic_id, {key_id})[key_id]
         return decrypt_and_verify_commitment(secret, _file_associated_data(clinic_id), row[0])

@@ -10,7 +10,7 @@ PostgreSQL plans both SELECTs as one. So it uses the index that fits `found`, an
 rows than the reader asks for.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -18,9 +18,9 @@ from uuid import UUID
 from domain import access
 from domain.access import Action, NoteAccess
 from domain.note_facts import HistoryEntryAmended, NoteVersion
-from domain.value import Caller, Kind
+from domain.value import Caller, Fact, Kind
 from ledger.database import Datastore
-from ledger.ledger import Ledger, SealedEntry
+from ledger.outlines import SealedEntry
 from projections.view import by_name
 
 _READ: Final = """
@@ -110,12 +110,19 @@ OpenedRow = tuple[NoteRow, NoteVersion, HistoryEntryAmended | None]
 """A row, and its save and amendment opened."""
 
 
-class NoteRows:
-    """Reads notes: finds the rows, leaves out what the caller may not read, and opens the rest."""
+FactsOf = Callable[[int, Sequence[SealedEntry]], list[Fact]]
+"""The facts of a clinic's entries, in their order."""
 
-    def __init__(self, datastore: Datastore, ledger: Ledger) -> None:
+
+class NoteRows:
+    """Reads notes: finds the rows, leaves out what the caller may not read, and makes facts of the rest.
+
+    `facts_of` makes them: `Ledger.open` with their words, `Ledger.clear` without.
+    """
+
+    def __init__(self, datastore: Datastore, facts_of: FactsOf) -> None:
         self._datastore = datastore
-        self._ledger = ledger
+        self._facts_of = facts_of
 
     def read(
         self,
@@ -143,7 +150,7 @@ class NoteRows:
         amendments = [row.amendment() for row in permitted]
         sealed = [row.save() for row in permitted] + [one for one in amendments if one]
         # Saves and amendments are opened together, so that their keys are fetched at once.
-        facts: Iterator[Any] = iter(self._ledger.open(caller.clinic_id, sealed))
+        facts: Iterator[Any] = iter(self._facts_of(caller.clinic_id, sealed))
         saves = [next(facts) for _ in permitted]
         for row, saved, amendment in zip(permitted, saves, amendments, strict=True):
             yield row, saved, next(facts) if amendment else None

@@ -181,13 +181,22 @@ class Notes:
         self._rows = rows
 
     def find(self, caller: Caller, kind: Kind, note_id: int) -> CurrentNote | None:
-        """One note, if it is there for this caller."""
+        """One note, if it is there for this caller; without its amendment."""
         found = self._read(_BY_ID, caller, kind, {"note_id": note_id})
         return found[0] if found else None
 
+    def find_amended(self, caller: Caller, kind: Kind, note_id: int) -> CurrentNote | None:
+        """The same with the amendment of its newest save, where there is one."""
+        found = self._read(_AMENDED_BY_ID, caller, kind, {"note_id": note_id})
+        return found[0] if found else None
+
     def page(self, caller: Caller, kind: Kind, after: int, limit: int) -> list[CurrentNote]:
-        """Notes by id, those above `after`."""
+        """Notes by id, those above `after`; without their amendments."""
         return self._read(_PAGE, caller, kind, {"after": after}, limit)
+
+    def page_amended(self, caller: Caller, kind: Kind, after: int, limit: int) -> list[CurrentNote]:
+        """The same with the amendments of their newest saves."""
+        return self._read(_AMENDED_PAGE, caller, kind, {"after": after}, limit)
 
     def of_client(
         self, caller: Caller, kind: Kind, client_user_id: int, record_type: int
@@ -227,13 +236,25 @@ def _current_note(
 
 
 _BY_ID: Final = reading("""
+    SELECT n.*, n.client_user_id AS client, NULL::bigint AS amended_at_position,
+        n.note_id AS ascending, NULL::bigint AS descending
+    FROM current_notes n
+    WHERE n.clinic_id = %(clinic_id)s AND n.kind = %(kind)s AND n.note_id = %(note_id)s
+""")
+_PAGE: Final = reading("""
+    SELECT n.*, n.client_user_id AS client, NULL::bigint AS amended_at_position,
+        n.note_id AS ascending, NULL::bigint AS descending
+    FROM current_notes n
+    WHERE n.clinic_id = %(clinic_id)s AND n.kind = %(kind)s AND n.note_id > %(after)s
+""")
+_AMENDED_BY_ID: Final = reading("""
     SELECT n.*, n.client_user_id AS client, h.amended_at_position,
         n.note_id AS ascending, NULL::bigint AS descending
     FROM current_notes n
     LEFT JOIN history h ON h.clinic_id = n.clinic_id AND h.position = n.position
     WHERE n.clinic_id = %(clinic_id)s AND n.kind = %(kind)s AND n.note_id = %(note_id)s
 """)
-_PAGE: Final = reading("""
+_AMENDED_PAGE: Final = reading("""
     SELECT n.*, n.client_user_id AS client, h.amended_at_position,
         n.note_id AS ascending, NULL::bigint AS descending
     FROM current_notes n

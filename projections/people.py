@@ -10,7 +10,8 @@ from domain.person import PERSON, PersonFact, PersonRegistered, PersonRenamed
 from domain.value import Caller, Role
 from ledger.database import Datastore
 from ledger.entry import Entry
-from ledger.ledger import Ledger, SealedEntry
+from ledger.ledger import Ledger
+from ledger.outlines import SealedEntry
 from projections.view import View, as_json, by_name, entries_of
 
 TABLE: Final = """

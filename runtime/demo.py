@@ -85,7 +85,7 @@ def may_seed_demo(datastore: Datastore, ledger: Ledger) -> bool:
         ).fetchone()
     if foreign is not None:
         return False
-    first = ledger.state(CLINIC, PERSON, PEOPLE[0].user_id)
+    first = ledger.outline(CLINIC, PERSON, PEOPLE[0].user_id)
     if first is None:
         return has_people is None
     return first.words is not None and first.words.full_name == PEOPLE[0].full_name
@@ -94,7 +94,7 @@ def may_seed_demo(datastore: Datastore, ledger: Ledger) -> bool:
 def seed_demo(ledger: Ledger, accounts: Accounts, at: datetime) -> None:
     """Record what is not there yet, the people in the order of the list; then the log-ins."""
     for kind, number, command in commands(at):
-        if ledger.state(CLINIC, aggregate_of(kind), number) is None:
+        if ledger.outline(CLINIC, aggregate_of(kind), number) is None:
             ledger.record(CLINIC, aggregate_of(kind), number, command)
     taken = {login for login, _ in accounts.all(CLINIC)}
     for person in PEOPLE:

@@ -106,14 +106,14 @@ class _Directory:
 
     def role(self, user_id: int) -> Role | None:
         if user_id not in self._roles:
-            person = self._ledger.state(self._clinic_id, PERSON, user_id)
+            person = self._ledger.outline(self._clinic_id, PERSON, user_id)
             self._roles[user_id] = person.role if person else None
         return self._roles[user_id]
 
     def pair(self, therapist_client_id: int) -> tuple[int, int] | None:
         """Therapist and client."""
         if therapist_client_id not in self._pairs:
-            found = self._ledger.state(self._clinic_id, RELATIONSHIP, therapist_client_id)
+            found = self._ledger.outline(self._clinic_id, RELATIONSHIP, therapist_client_id)
             pair = (found.therapist_user_id, found.client_user_id) if found else None
             self._pairs[therapist_client_id] = pair
         return self._pairs[therapist_client_id]

@@ -117,10 +117,10 @@ def _person(system: System, asked: LogIn) -> int:
     if asked.name.casefold() in {login.casefold() for login, _ in accounts.all(asked.clinic_id)}:
         raise LoginIsTaken
     user_id = asked.user_id or accounts.next_user_id()
-    person: Person | None = ledger.state(asked.clinic_id, PERSON, user_id)
+    person: Person | None = ledger.outline(asked.clinic_id, PERSON, user_id)
     while person and asked.user_id is None:  # somebody was given this id by hand
         user_id = accounts.next_user_id()
-        person = ledger.state(asked.clinic_id, PERSON, user_id)
+        person = ledger.outline(asked.clinic_id, PERSON, user_id)
     if person is None:
         command = PutPerson(
             by=OPERATOR,

@@ -61,7 +61,7 @@ RECORD_TYPES: Final = (
 def seed_record_types(ledger: Ledger, clinic_id: int, at: datetime) -> None:
     """Record the types that the clinic has never had."""
     for number, name, description in RECORD_TYPES:
-        if ledger.state(clinic_id, RECORD_TYPE, number) is None:
+        if ledger.outline(clinic_id, RECORD_TYPE, number) is None:
             command = PutRecordType(by=OPERATOR, at=at, name=name, description=description)
             ledger.record(clinic_id, RECORD_TYPE, number, command)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 
 from api.services import Limits, Services, StreamLimits
 from domain.value import Caller, KeyScope
@@ -158,9 +158,14 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
         stack.callback(appender.stop)
         documents = build_documents(settings)
         stack.callback(documents.close)
-        ledger = Ledger(datastore, keys, appender)
+        metrics = CollectorRegistry()
+        opened = Counter(
+            "noteledger_openings", "Entries and files whose words were opened.", registry=metrics
+        )
+        ledger = Ledger(datastore, keys, appender, opened.inc)
         general = Keys(datastore, key_file, frozenset({KeyScope.GENERAL}))
-        note_rows = NoteRows(datastore, ledger)
+        note_rows = NoteRows(datastore, ledger.open)
+        clear_rows = NoteRows(datastore, ledger.clear)
         times = SessionTimes(
             idle=timedelta(minutes=settings.session_idle_minutes),
             absolute=timedelta(hours=settings.session_absolute_hours),
@@ -177,6 +182,8 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 note_rows=note_rows,
                 notes=Notes(note_rows),
                 history=History(note_rows),
+                note_outlines=Notes(clear_rows),
+                history_outlines=History(clear_rows),
                 people=People(datastore, ledger),
                 relationships=Relationships(datastore),
                 sessions=Sessions(datastore),
@@ -184,7 +191,7 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 references=References(datastore),
                 generations=Generations(datastore),
                 draft_sources=DraftSources(datastore),
-                metrics=CollectorRegistry(),
+                metrics=metrics,
                 changes=Changes(datastore),
                 documents=documents,
                 limits=_limits(settings),
@@ -195,7 +202,7 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
                 is_https=settings.is_https,
                 anonymous=_anonymous(settings),
             ),
-            Ledger(datastore, general, appender),
+            Ledger(datastore, general, appender, opened.inc),
         )
 
 

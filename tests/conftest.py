@@ -7,7 +7,7 @@ from typing import Final
 
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from psycopg.rows import TupleRow
 
 from handlers.documents import find_tesseract
@@ -29,7 +29,7 @@ from tests.databases import (
     server_with_schema,
 )
 
-pytest.register_assert_rewrite("tests.domain.histories")
+pytest.register_assert_rewrite("tests.domain.histories", "tests.campaigns.small_runs")
 
 # Profiles of hypothesis (`--hypothesis-profile`). No example fails because it took long, and every
 # run tries the same examples, so that a failure can be repeated; `make test-random` takes new ones.
@@ -37,6 +37,11 @@ settings.register_profile("noteledger", deadline=None, derandomize=True, databas
 USUAL: Final = settings.get_profile("noteledger")
 settings.register_profile("fast", USUAL, max_examples=15, stateful_step_count=15)
 settings.register_profile("random", USUAL, derandomize=False, print_blob=True)
+settings.register_profile(
+    "mutation",  # mutmut runs the suite more than once in one process, so methods get other objects
+    settings.get_profile("fast"),
+    suppress_health_check=[HealthCheck.differing_executors],
+)
 settings.load_profile("noteledger")
 
 

@@ -119,7 +119,7 @@ def running(url: str, key_file: Path, **pool: Any) -> Iterator[Program]:
     keys = Keys(datastore, LocalKeyFile.open_or_create(key_file))
     appender = Appender(datastore, [view.write for view in VIEWS])
     ledger = Ledger(datastore, keys, appender)
-    rows = NoteRows(datastore, ledger)
+    rows = NoteRows(datastore, ledger.open)
     appender.start()
     try:
         yield Program(datastore, keys, appender, ledger, rows, Notes(rows), History(rows))

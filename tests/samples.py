@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from domain import signed_document
 from domain.note import (
     AmendEntry,
     CreateNote,
@@ -18,6 +19,7 @@ from domain.note import (
 )
 from domain.note_facts import (
     AmendedWords,
+    ApprovedWords,
     File,
     HistoryEntryAmended,
     HistoryEntryWithdrawn,
@@ -31,7 +33,7 @@ from domain.person import PERSON, PutPerson
 from domain.record_type import RECORD_TYPE, PutRecordType
 from domain.relationship import RELATIONSHIP, PutRelationship
 from domain.session import SESSION, EventStatus, PutSession
-from domain.value import PSYCHOTHERAPY, By, Caller, Reason, Role
+from domain.value import PSYCHOTHERAPY, By, Caller, Kind, Reason, Role
 from ledger.ledger import Ledger
 
 Found = TypeVar("Found")
@@ -106,7 +108,9 @@ def new_file(file: File, digest: str = "d" * 64) -> NewFile:
 
 
 def draft(text: str = "slept well", **fields: Any) -> Draft:
-    """What a save brings."""
+    """What a save brings; an approval brings its signer's name."""
+    if fields.get("is_approved"):
+        fields.setdefault("signer_name", NAMES[ALMA])
     return Draft(text=text, **fields)
 
 
@@ -244,12 +248,22 @@ def drafted(text: str = "slept well", **fields: Any) -> NoteDrafted:
 
 
 def approved(text: str = "slept well", **fields: Any) -> NoteApproved:
-    """An approval of Alma's about Clara."""
-    return NoteApproved(**_version(text, fields))
+    """An approval of Alma's about Clara, as older shapes kept it: without digests."""
+    return NoteApproved(**_version(text, {"signer_name": NAMES[ALMA]} | fields, ApprovedWords))
 
 
-def _version(text: str, fields: dict[str, Any]) -> dict[str, Any]:
-    words = {name: fields.pop(name) for name in NoteWords.model_fields if name in fields}
+def signed(
+    text: str = "slept well",
+    on_top_of: NoteVersion | None = None,
+    kind: Kind = Kind.NOTE,
+    **fields: Any,
+) -> NoteApproved:
+    """The same with the digests of what was signed."""
+    return signed_document.signed(kind, approved(text, **fields), on_top_of)
+
+
+def _version(text: str, fields: dict[str, Any], of: type[NoteWords] = NoteWords) -> dict[str, Any]:
+    words = {name: fields.pop(name) for name in of.model_fields if name in fields}
     at = fields.get("at", NOON)
     about = {
         "by": ALMA,
@@ -261,7 +275,7 @@ def _version(text: str, fields: dict[str, Any]) -> dict[str, Any]:
         "therapist_client_id": ALMA_TREATS_CLARA,
         "dated": at,
     }
-    return about | fields | {"words": NoteWords(text=text, **words)}
+    return about | fields | {"words": of(text=text, **words)}
 
 
 def soft_deleted(reason: str | None = None, **fields: Any) -> NoteSoftDeleted:

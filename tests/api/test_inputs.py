@@ -1,6 +1,7 @@
 """The values that a request may bring, without a server: what each accepts, at and beyond its bounds."""
 
 import base64
+import hmac
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -33,12 +34,17 @@ SECRET = b"a clinic's secret"
 IDS = st.integers(min_value=1, max_value=MAX_ID)
 
 
-def accepts(type_: Any, value: object) -> bool:
+def messages(type_: Any, value: object) -> list[str]:
+    """What the sender reads, nothing where the value is accepted."""
     try:
         TypeAdapter(type_).validate_python(value)
-    except ValidationError:
-        return False
-    return True
+    except ValidationError as error:
+        return [found["msg"] for found in error.errors()]
+    return []
+
+
+def accepts(type_: Any, value: object) -> bool:
+    return messages(type_, value) == []
 
 
 def refused(status: int, field: str, detail: str, call: Any, *args: Any) -> None:
@@ -139,6 +145,10 @@ class TestTexts:
         value = {"a": "\\u0000"}
         assert json.loads(checked_text(1_000, value)) == value
 
+    def test_they_are_text_beside_what_is_no_text(self) -> None:
+        value = {"a": "\\u0000", "n": 1, "b": [None, True, 1.5]}
+        assert json.loads(checked_text(1_000, value)) == value
+
     def test_no_lone_surrogates(self) -> None:
         detail = "Lone surrogates are not text."
         refused(422, "data", detail, checked_text, 1_000, {"a": "\ud800"})
@@ -172,6 +182,10 @@ class TestDates:
     def test_nothing_else(self, value: object) -> None:
         assert not accepts(InputDate, value)
 
+    def test_the_message_shows_the_form(self) -> None:
+        form = "a date and time with its zone (RFC 3339), such as 2026-01-31T09:30:00Z"
+        assert messages(InputDate, "tomorrow") == [f"Value error, {form}"]
+
     @pytest.mark.parametrize(
         ("text", "is_in_range"),
         [
@@ -183,7 +197,8 @@ class TestDates:
         ],
     )
     def test_between_1900_and_2200(self, text: str, is_in_range: bool) -> None:
-        assert accepts(InputDate, text) is is_in_range
+        found = messages(InputDate, text)
+        assert found == ([] if is_in_range else ["Value error, a date between 1900 and 2200"])
 
 
 class TestSignatures:
@@ -203,6 +218,10 @@ class TestSignatures:
     )
     def test_base64_up_to_its_bound(self, text: str, is_signature: bool) -> None:
         assert accepts(InputSignature, text) is is_signature
+
+    def test_the_message_names_the_form(self) -> None:
+        expected = "Value error, a signature is Base64 (RFC 4648, section 4)"
+        assert messages(InputSignature, "-_-_") == [expected]
 
 
 class TestCursors:
@@ -224,6 +243,12 @@ class TestCursors:
     @pytest.mark.parametrize("cursor", ["", "7", "AAAAAAAAAAc=", "AAAA", "schläft", "!", "AAAAAAA"])
     def test_any_other_text_is_refused(self, cursor: str) -> None:
         self._refused(cursor)
+
+    @pytest.mark.parametrize("added", ["!", "\n", " "])
+    def test_nothing_is_left_out_of_a_cursor_to_make_it_one(self, added: str) -> None:
+        cursor = cursor_for(SECRET, 7)
+        self._refused(cursor + added)
+        self._refused(cursor[:4] + added + cursor[4:])
 
     def _refused(self, cursor: str) -> None:
         detail = "This cursor did not come from a Link header."
@@ -260,6 +285,13 @@ class TestIdempotencyClaims:
     def test_the_same_request_makes_the_same_claim(self) -> None:
         assert idempotency_claim(*self.BASIC) == idempotency_claim(*self.BASIC)
         assert idempotency_claim(*self.BASIC).user_id == 11
+
+    def test_the_digests_stay_what_they_are(self) -> None:
+        """They are stored for days: a program of another version must find them."""
+        claim = idempotency_claim(*self.BASIC)
+        assert claim.key_digest == hmac.digest(SECRET, b"key\0key", "sha256")
+        request = b"request\0/path/\0request"
+        assert claim.request_digest == hmac.digest(SECRET, request, "sha256")
 
     def test_the_claim_holds_digests_only(self) -> None:
         claim = idempotency_claim(*self.BASIC)

@@ -132,6 +132,18 @@ def test_a_note_may_be_approved_as_it_is_created(clinic: Clinic) -> None:
     assert (by_type["is_approved"], by_type["signature"]) == (True, SIGNATURE)
 
 
+def test_nobody_approves_without_a_name_to_print(clinic: Clinic) -> None:
+    saved = clinic.alma.save_note("slept well")
+    name = {"role": "therapist", "full_name": " "}
+    assert clinic.adam.put(f"/directory/users/{ALMA.user_id}/", name).status_code == 200
+    answer = clinic.alma.put(
+        f"/data/{saved['id']}/", put("slept well", is_approved=True, signature=SIGNATURE)
+    )
+    assert answer.status_code == 422
+    assert "signer_name" in answer.text
+    assert clinic.alma.get(f"/data/{saved['id']}/").headers["ETag"] == '"1"'
+
+
 def test_a_signature_without_an_approval_is_refused(clinic: Clinic) -> None:
     answer = clinic.alma.post_form(note(signature=SIGNATURE))
     assert answer.status_code == 422

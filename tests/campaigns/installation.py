@@ -65,7 +65,11 @@ class Program:
             self._process = subprocess.Popen(
                 [*command, f"--state={self._directory / 's'}"],
                 cwd=CHECKOUT,
-                env={**environment(), **self._settings, "PGAPPNAME": self.name},
+                env={
+                    **environment(self._directory),
+                    **self._settings,
+                    "PGAPPNAME": self.name,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

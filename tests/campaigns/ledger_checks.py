@@ -23,7 +23,8 @@ from domain.note_facts import (
     NoteWords,
 )
 from domain.value import Fact, Kind, Reason
-from ledger.ledger import Ledger, SealedEntry
+from ledger.ledger import Ledger
+from ledger.outlines import SealedEntry
 from projections.rebuild import VIEWS, rebuild
 from tests.campaigns.http_client import BASE, Client, json_request
 from tests.campaigns.saves import Fate, Save, room_of

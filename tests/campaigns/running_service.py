@@ -49,6 +49,7 @@ class Service:
 
     def __init__(self, directory: Path, settings: Mapping[str, str] = NO_SETTINGS) -> None:
         self.settings = settings
+        self.directory = directory
         self.state = directory / "s"
         self.output = directory / "output"
         self.port = _free_port()
@@ -67,7 +68,7 @@ class Service:
             self._process = subprocess.Popen(
                 [*self.command("serve"), f"--port={self.port}"],
                 cwd=CHECKOUT,
-                env={**environment(), **self.settings},
+                env={**environment(self.directory), **self.settings},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -164,10 +165,14 @@ def service() -> Iterator[Service]:
                 found.clear_away()
 
 
-def environment() -> dict[str, str]:
-    """Ours, without any setting of an operator's."""
+def environment(temporary: Path | None = None) -> dict[str, str]:
+    """Ours, without any setting of an operator's; temporary files go to the directory, if one is given.
+
+    A program that is killed may leave one behind. In the campaign's directory it goes with that.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
-    return kept | {"PYTHONPATH": str(CHECKOUT)}
+    directory = {"TMPDIR": str(temporary)} if temporary else {}
+    return kept | directory | {"PYTHONPATH": str(CHECKOUT)}
 
 
 def processes() -> list[Process]:

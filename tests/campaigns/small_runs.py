@@ -35,7 +35,7 @@ def running(temporary: Path, campaign: str, *options: str) -> Iterator[subproces
     with subprocess.Popen(
         [sys.executable, "-m", f"tests.campaigns.{campaign}", *options],
         cwd=CHECKOUT,
-        env=environment() | {"TMPDIR": str(temporary)},
+        env=environment(temporary),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

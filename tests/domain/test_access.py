@@ -11,6 +11,7 @@ from domain.access import (
     DirectoryAction,
     NoteAccess,
     may_use_directory,
+    reads_metrics,
     reads_notes,
     refusal,
 )
@@ -109,6 +110,10 @@ MAY: dict[Role, set[DirectoryAction]] = {
 @pytest.mark.parametrize("role", Role)
 def test_directory(role: Role) -> None:
     assert {action for action in D if may_use_directory(role, action)} == MAY[role]
+
+
+def test_metrics_are_the_administrators() -> None:
+    assert [role for role in Role if reads_metrics(role)] == [Role.ADMINISTRATOR]
 
 
 @pytest.mark.parametrize("who", EVERYBODY)

@@ -98,6 +98,11 @@ class TestRunning:
     def test_the_draft_is_made(self) -> None:
         given(self.RUNNING).when(record_draft(at=after(1))).then([draft_made(at=after(1))])
 
+    def test_how_a_model_was_asked_is_kept(self) -> None:
+        digest = "ab" * 32
+        asked = record_draft().model_copy(update={"prompt_digest": digest})
+        given(self.RUNNING).when(asked).then([draft_made(prompt_digest=digest)])
+
     def test_it_fails(self) -> None:
         given(self.RUNNING).when(fail(at=after(1))).then([failed(at=after(1))])
 

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain import note, soap_note
+from domain import note, signed_document, soap_note
 from domain.note import NoteCommand, SaveNote
 from domain.note_facts import (
     AnyNoteFact,
@@ -32,6 +32,7 @@ from domain.refusals import (
     PsychotherapyNotesStartNothing,
     Refused,
 )
+from domain.signed_document import DocumentCheck
 from domain.value import PSYCHOTHERAPY, THE_WORKER, By, Kind, Role
 from domain.work import NoteJob
 from tests.samples import (
@@ -224,6 +225,18 @@ class NoteLife(RuleBasedStateMachine):
                     pass
         if self.note:
             assert not final & (self.note.amended.keys() | self.note.withdrawn)
+
+    @invariant()
+    def each_approval_matches_what_was_signed_on_top_of_the_save_before_it(self) -> None:
+        before: NoteVersion | None = None
+        for fact in self.facts:
+            if isinstance(fact, NoteApproved):
+                assert signed_document.check(self.kind, fact, before) is DocumentCheck.MATCHES
+                assert fact.words
+                assert (fact.words.predecessor is None) == (before is None)
+                assert fact.words.signer_name
+            if isinstance(fact, NoteVersion):
+                before = fact
 
     @invariant()
     def what_is_read_is_what_was_saved_last(self) -> None:

@@ -16,6 +16,7 @@ from domain.refusals import (
     Refused,
     SenderRoleIsNotYours,
     SignatureWithoutApproval,
+    SignerHasNoName,
     SomebodyWasFaster,
     SubjectIsFixed,
     VersionIsStale,
@@ -45,6 +46,7 @@ from tests.samples import (
     drafted,
     new_file,
     save,
+    signed,
     soft_deleted,
     withdraw,
     withdrawn,
@@ -64,8 +66,8 @@ class TestNothingYet:
         given([]).when(create("slept well")).then([drafted("slept well")])
 
     def test_the_first_save_may_approve_it(self) -> None:
-        signed = create("slept well", is_approved=True, signature="c2ln", signer_name="Alma Arends")
-        given([]).when(signed).then([approved(signature="c2ln", signer_name="Alma Arends")])
+        approve = create(is_approved=True, signature="c2ln", signer_name="Alma Arends")
+        given([]).when(approve).then([signed(signature="c2ln", signer_name="Alma Arends")])
 
     def test_a_save_without_a_date_is_dated_by_its_time(self) -> None:
         given([]).when(create(at=after(5))).then([drafted(at=after(5), dated=after(5))])
@@ -92,7 +94,9 @@ class TestDrafted:
         )
 
     def test_a_save_may_approve_the_words_that_are_there(self) -> None:
-        given([drafted()]).when(save(is_approved=True, at=after(1))).then([approved(at=after(1))])
+        given([drafted()]).when(save(is_approved=True, at=after(1))).then(
+            [signed(on_top_of=drafted(), at=after(1))]
+        )
 
     def test_a_session_that_is_not_mentioned_stays(self) -> None:
         given([drafted(therapist_session_id=201)]).when(save("slept badly")).then(
@@ -151,6 +155,12 @@ class TestSavedAgain:
             save(is_approved=True, signature="c2ln", signer_name="A. Arends")
         ).then([])
 
+    def test_no_file_of_a_version_that_lacks_a_digest_is_lost_in_silence(self) -> None:
+        """Nothing decides such a version; where one is found, nothing is built on it."""
+        broken = drafted(files=(X_RAY, LETTER), attachments=("1",))
+        with pytest.raises(ValueError, match="shorter"):
+            given([broken]).when(save("slept")).then([])
+
     def test_the_same_file_sealed_anew(self) -> None:
         given([drafted(files=(X_RAY,), attachments=("1",))]).when(
             save(new_files=(new_file(X_RAY, "2"),))
@@ -196,7 +206,7 @@ class TestSavedAgain:
 
     def test_another_signature_is_not_the_same(self) -> None:
         given([approved(signature="c2ln")]).when(save(is_approved=True, signature="bmV1")).then(
-            [approved(signature="bmV1")]
+            [signed(on_top_of=approved(signature="c2ln"), signature="bmV1")]
         )
 
     def test_words_that_were_amended_since_are_not_the_same(self) -> None:
@@ -221,7 +231,7 @@ class TestApproved:
 
     def test_it_may_be_approved_anew(self) -> None:
         given([approved()]).when(save("slept badly", is_approved=True)).then(
-            [approved("slept badly")]
+            [signed("slept badly", on_top_of=approved())]
         )
 
     def test_a_draft_on_top_of_it_is_amended(self) -> None:
@@ -251,6 +261,8 @@ REFUSALS: list[tuple[str, Any, type[Refused], str | None]] = [
     ("nothing", create(by=ML, sender_role=Role.ML), NotPermitted, None),
     ("nothing", create(sender_role=Role.ML), SenderRoleIsNotYours, "sender_role"),
     ("nothing", create(signature="c2ln"), SignatureWithoutApproval, "signature"),
+    ("nothing", create(is_approved=True, signer_name=None), SignerHasNoName, "signer_name"),
+    ("nothing", create(is_approved=True, signer_name=" "), SignerHasNoName, "signer_name"),
     ("a draft", create(by=BRUNO), NotTheAuthor, None),
     ("a draft", create(), SomebodyWasFaster, None),
     ("a deleted note", create(), SomebodyWasFaster, None),
@@ -273,6 +285,7 @@ REFUSALS: list[tuple[str, Any, type[Refused], str | None]] = [
     ("a draft", amend(1, by=AUDRA), NotPermitted, None),
     ("a draft", save(sender_role=Role.ML), SenderRoleIsNotYours, "sender_role"),
     ("a draft", save(signature="c2ln"), SignatureWithoutApproval, "signature"),
+    ("a draft", save(is_approved=True, signer_name=None), SignerHasNoName, "signer_name"),
     *(
         ("two drafts", save(if_version=1).model_copy(update={field: 99}), SubjectIsFixed, field)
         for field in ("client_user_id", "therapist_user_id", "therapist_client_id", "record_type")
@@ -326,7 +339,8 @@ class TestEvolve:
             made = evolve(made, fact.model_copy(update={"words": None}))
         assert made is not None
         assert made.is_deleted
-        assert made.amended == {1: None}
+        assert made.amended.keys() == {1}
+        assert made.amended[1].words is None
 
     def test_facts_that_nobody_would_decide_today_make_a_note_too(self) -> None:
         made = evolve(evolve(evolve(None, approved()), soft_deleted()), withdrawn(1))

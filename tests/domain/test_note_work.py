@@ -316,6 +316,11 @@ class TestEvolve:
         assert (state.version, state.saved_version) == (4, 1)
         assert state.failed == {}
 
+    def test_what_was_done_after_all_is_no_failure_and_the_others_stay(self) -> None:
+        others = (processing_failed(1, SET_EVENT_STATUS), processing_failed(2))
+        state = made(drafted(), processing_failed(1), *others, deidentified(1))
+        assert state.failed.keys() == {(SET_EVENT_STATUS, 1), (DEIDENTIFY, 2)}
+
     def test_facts_that_nobody_would_decide_today_make_a_note_too(self) -> None:
         """Of no save, of a deleted note, asked for though nothing had failed; without their words."""
         bare = deidentified(9).model_copy(update={"words": None})

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from domain.change import ChangeDetails
 from domain.refusals import (
     NotPermitted,
     NotTheAuthor,
@@ -180,10 +181,16 @@ class TestAdvanced:
         given([SCHEDULED, REVIEWED, set_to(status, 5)]).when(advance(saved_at=after(4))).then([])
 
     @pytest.mark.parametrize("status", [EventStatus.SCHEDULED, EventStatus.CANCELLED])
-    def test_a_save_after_that_moves_it_on(self, status: EventStatus) -> None:
-        given([SCHEDULED, REVIEWED, set_to(status, 5)]).when(advance(saved_at=after(6))).then(
-            [advanced()]
-        )
+    @pytest.mark.parametrize("minutes", [5, 6])
+    def test_a_save_at_that_moment_or_after_it_moves_it_on(
+        self, status: EventStatus, minutes: int
+    ) -> None:
+        save = advance(saved_at=after(minutes))
+        given([SCHEDULED, REVIEWED, set_to(status, 5)]).when(save).then([advanced()])
+
+    def test_the_change_stream_says_the_status_that_was_set(self) -> None:
+        details = set_to(EventStatus.CANCELLED, 5).change_details(2)
+        assert details == ChangeDetails(event_status=EventStatus.CANCELLED)
 
     def test_nor_does_a_later_save_bring_an_earlier_one_back(self) -> None:
         approval, after_it = version_of_note(kind=Kind.SOAP_NOTE), advanced(at=after(6))

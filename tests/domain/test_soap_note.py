@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.note_facts import AnyNoteFact
+from domain.note_facts import AnyNoteFact, NoteDrafted
 from domain.refusals import (
     MlMayNotApprove,
     NoteIsDeleted,
@@ -17,7 +17,7 @@ from domain.refusals import (
     VersionIsStale,
 )
 from domain.soap_note import SOAP_NOTE
-from domain.value import PSYCHOTHERAPY, Role
+from domain.value import PSYCHOTHERAPY, Kind, Role
 from tests.domain.histories import histories
 from tests.samples import (
     ADAM,
@@ -33,6 +33,7 @@ from tests.samples import (
     delete,
     drafted,
     save,
+    signed,
     soft_deleted,
     withdraw,
 )
@@ -42,7 +43,7 @@ given = histories(SOAP_NOTE, NOTE_ID)
 BY_ML: dict[str, Any] = {"by": ML, "sender_role": Role.ML}
 
 
-def ml_drafted(text: str = "S: sleeps well.") -> AnyNoteFact:
+def ml_drafted(text: str = "S: sleeps well.") -> NoteDrafted:
     """The ML service's draft: both texts are its own."""
     return drafted(text, ml_text=text, is_override=False, **BY_ML)
 
@@ -56,7 +57,7 @@ class TestNothingYet:
 
     def test_a_therapist_approves_at_once(self) -> None:
         given([]).when(create("S: well.", is_approved=True)).then(
-            [approved("S: well.", is_override=False)]
+            [signed("S: well.", kind=Kind.SOAP_NOTE, is_override=False)]
         )
 
 
@@ -68,7 +69,15 @@ class TestDraftedByTheMlService:
 
     def test_a_therapist_approves_the_text_as_it_is(self) -> None:
         given([ml_drafted()]).when(save("S: sleeps well.", is_approved=True)).then(
-            [approved("S: sleeps well.", ml_text="S: sleeps well.", is_override=False)]
+            [
+                signed(
+                    "S: sleeps well.",
+                    ml_drafted(),
+                    Kind.SOAP_NOTE,
+                    ml_text="S: sleeps well.",
+                    is_override=False,
+                )
+            ]
         )
 
     @pytest.mark.parametrize("said", [True, False])
@@ -92,7 +101,15 @@ class TestReviewed:
 
     def test_the_ml_text_stays_with_the_therapists_further_saves(self) -> None:
         given([ml_drafted(), self.REVIEWED]).when(save("S: worse.", is_approved=True)).then(
-            [approved("S: worse.", ml_text="S: sleeps well.", is_override=True)]
+            [
+                signed(
+                    "S: worse.",
+                    self.REVIEWED,
+                    Kind.SOAP_NOTE,
+                    ml_text="S: sleeps well.",
+                    is_override=True,
+                )
+            ]
         )
 
     def test_the_therapist_takes_the_ml_text_back(self) -> None:

@@ -21,6 +21,7 @@ from domain.generation_facts import (
 )
 from domain.note_facts import (
     AmendedWords,
+    ApprovedWords,
     DeidentifiedWords,
     File,
     HistoryEntryAmended,
@@ -69,6 +70,16 @@ _FILES: Final = st.builds(
     unread=st.none() | TEXT,
 )
 
+_WORDS: Final[dict[str, Any]] = {
+    "text": TEXT,
+    "ml_text": st.none() | TEXT,
+    "files": st.lists(_FILES, max_size=2).map(tuple),
+    "signature": st.none() | TEXT,
+    "signer_name": st.none() | TEXT,
+}
+_APPROVED_WORDS: Final = st.builds(
+    ApprovedWords, document=st.none() | TEXT, predecessor=st.none() | TEXT, **_WORDS
+)
 _ANY: Final[dict[str, Any]] = {"by": _BY, "at": _TIMES}
 _NOTE: Final[dict[str, Any]] = _ANY | dict.fromkeys(
     ("note_id", "client_user_id", "record_type"), _IDS
@@ -82,15 +93,7 @@ _VERSION: Final[dict[str, Any]] = (
         "sender_role": st.sampled_from([Role.THERAPIST, Role.ML]),
         "is_override": st.none() | st.booleans(),
         "attachments": st.lists(TEXT, max_size=2).map(tuple),
-        "words": st.none()
-        | st.builds(
-            NoteWords,
-            text=TEXT,
-            ml_text=st.none() | TEXT,
-            files=st.lists(_FILES, max_size=2).map(tuple),
-            signature=st.none() | TEXT,
-            signer_name=st.none() | TEXT,
-        ),
+        "words": st.none() | st.builds(NoteWords, **_WORDS),
     }
 )
 _SESSION: Final[dict[str, Any]] = _ANY | dict.fromkeys(("session_id", "client_user_id"), _IDS)
@@ -158,7 +161,7 @@ _DRAFT: Final[dict[str, Any]] = {
 
 STRATEGIES: Final[dict[type[Fact], st.SearchStrategy[Fact]]] = {
     NoteDrafted: st.builds(NoteDrafted, **_VERSION),
-    NoteApproved: st.builds(NoteApproved, **_VERSION),
+    NoteApproved: st.builds(NoteApproved, **_VERSION | {"words": st.none() | _APPROVED_WORDS}),
     NoteSoftDeleted: st.builds(NoteSoftDeleted, **_NOTE, words=_REASONS),
     HistoryEntryAmended: st.builds(HistoryEntryAmended, **_NOTE, **_AMENDED),
     HistoryEntryWithdrawn: st.builds(

@@ -38,6 +38,7 @@ from tests.samples import (
     amended,
     approved,
     drafted,
+    signed,
     soft_deleted,
     withdrawn,
 )
@@ -194,11 +195,18 @@ SAMPLES: Final[dict[str, Sample]] = {
             attachments=("1" * 64, "2" * 64),
         ),
     ),
-    "an approval of shape 2": _now(
+    "an approval of shape 2": _once(
+        "note-approved/2",
         Kind.SOAP_NOTE,
         3,
         1,
         approved("S: well.", note_id=3, signature="c2ln", signer_name="Alma Arends"),
+    ),
+    "an approval with the digests of what was signed": _now(
+        Kind.SOAP_NOTE,
+        3,
+        2,
+        signed("S: badly.", drafted("S: well.", note_id=3), Kind.SOAP_NOTE, note_id=3),
     ),
     "a deletion": _now(Kind.NOTE, NOTE_ID, 4, soft_deleted("wrong client")),
     "a deletion without a word": _now(Kind.NOTE, 2, 2, soft_deleted(note_id=2)),

@@ -166,7 +166,7 @@ class TestAssociatedData:
         (CLINIC, aggregate_id(Kind.NOTE, 2), 1, "note-drafted/2"),
         (CLINIC, aggregate_id(Kind.SOAP_NOTE, 1), 1, "note-drafted/2"),
         (CLINIC, NOTE, 2, "note-drafted/2"),
-        (CLINIC, NOTE, 1, "note-approved/2"),
+        (CLINIC, NOTE, 1, "note-approved/3"),
     )
 
     @pytest.mark.parametrize("there", ELSEWHERE)

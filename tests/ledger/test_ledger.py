@@ -99,8 +99,19 @@ class TestRecord:
         commands: Sequence[NoteCommand] = (approve, amend(1), save("slept"), withdraw(4))
         for version, command in enumerate(commands, 2):
             recorded = ledger.record(CLINIC, NOTE, NOTE_ID, command)
-            assert recorded.state == ledger.state(CLINIC, NOTE, NOTE_ID)
-            assert recorded.state.version == version
+            after = present(ledger.state(CLINIC, NOTE, NOTE_ID))
+            assert recorded.state.version == after.version == version
+            assert dict(recorded.state.entries) == dict(after.entries)
+            assert (recorded.state.amended.keys(), recorded.state.withdrawn) == (
+                after.amended.keys(),
+                after.withdrawn,
+            )
+
+    def test_a_decision_holds_the_words_of_what_it_was_made_on(self, ledger: Ledger) -> None:
+        ledger.record(CLINIC, NOTE, NOTE_ID, create())
+        saved = ledger.record(CLINIC, NOTE, NOTE_ID, save("slept badly")).state.saved
+        assert saved == present(ledger.state(CLINIC, NOTE, NOTE_ID)).saved
+        assert ledger.record(CLINIC, NOTE, NOTE_ID, withdraw(1)).state.saved.words is None
 
     def test_the_same_save_again_takes_no_position(self, ledger: Ledger, owner: Owner) -> None:
         ledger.record(CLINIC, NOTE, NOTE_ID, create())
@@ -489,7 +500,7 @@ class TestChangedRows:
         "change",
         [
             "SET version = 3 WHERE version = 2",
-            "SET kind = 'note-approved/2'",
+            "SET kind = 'note-approved/3'",
             "SET state = set_byte(state, 100, get_byte(state, 100) # 1)",
             "SET state = substring(state FROM 1 FOR 200)",
         ],

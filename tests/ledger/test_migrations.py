@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from ledger import schema
-from ledger.ledger import Ledger, SealedEntry
+from ledger.ledger import Ledger
+from ledger.outlines import SealedEntry
 from projections.rebuild import VIEWS, lay_missing
 from runtime import owner as owner_commands
 from runtime.checks import Level

@@ -18,6 +18,7 @@ from ledger.sealing import (
     decrypt,
     decrypt_and_verify_commitment,
     digest,
+    key_id_bytes,
     seal,
     take_apart,
 )
@@ -47,6 +48,7 @@ def test_what_was_sealed_opens(
     apart = take_apart(stored)
     assert clear_part(stored) == clear
     assert (apart.key_id, apart.clear) == (key.key_id, clear)
+    assert key_id_bytes(stored) == key.key_id.bytes
 
 
 @given(key=KEYS, plaintext=st.binary(min_size=8))
@@ -62,6 +64,7 @@ def test_the_layout_is_the_written_one() -> None:
     parts = (SEALED[:1], SEALED[1:17], SEALED[17:29], SEALED[61:65], SEALED[65 : 65 + len(CLEAR)])
     length = len(CLEAR).to_bytes(4, "big")
     assert parts == (b"\x01", KEY.key_id.bytes, NONCE, length, CLEAR)
+    assert take_apart(SEALED).commitment == SEALED[29:61]
     assert len(SEALED) == 65 + len(CLEAR) + len(WORDS) + 16
 
 
@@ -124,7 +127,8 @@ def test_bytes_that_were_moved_do_not_open(open_: Open, associated_data: bytes) 
 @BOTH
 @given(secret=st.binary(min_size=32, max_size=32).filter(lambda secret: secret != KEY.secret))
 def test_no_other_key_opens_them(open_: Open, secret: bytes) -> None:
-    with pytest.raises(SealBrokenError):
+    sentence = r"^stored bytes do not open with this key and associated data$"
+    with pytest.raises(SealBrokenError, match=sentence):
         open_(secret, ASSOCIATED_DATA, SEALED)
 
 
@@ -159,7 +163,9 @@ class TestCommitment:
         head = SEALED[:29] + bytes(32) + SEALED[61 : 65 + len(CLEAR)]
         secret = hmac.digest(KEY.secret, b"noteledger seal 1\0" + NONCE + ASSOCIATED_DATA, "sha256")
         lie = head + AESGCM(secret).encrypt(NONCE, WORDS, ASSOCIATED_DATA + head)
-        with pytest.raises(SealBrokenError, match="another text than they commit to"):
+        with pytest.raises(
+            SealBrokenError, match=r"^stored bytes decrypt to another text than they commit to$"
+        ):
             decrypt_and_verify_commitment(KEY.secret, ASSOCIATED_DATA, lie)
 
     def test_a_commitment_key_says_nothing_about_other_entries(self) -> None:

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 from domain.aggregates import NOTE_AGGREGATES
 from domain.note import NOTE
 from domain.value import By, Kind, Role
-from ledger.ledger import SealedEntry
+from ledger.outlines import SealedEntry
 from projections.partial_history import partial_history
 from projections.view import by_name
 from tests.databases import Program
@@ -83,7 +83,7 @@ def _assert_read(
     plain = [note._replace(amended_text=None) for note in current]
     assert [stories.as_current(note)._replace(amended_text=None) for note in of_client] == plain
 
-    page = program.notes.page(ALMA_READS, kind, after=first_note - 1, limit=10)
+    page = program.notes.page_amended(ALMA_READS, kind, after=first_note - 1, limit=10)
     assert [stories.as_current(note) for note in page] == current
 
     for entry in entries:

@@ -98,10 +98,18 @@ KIND: Final = Kind.SOAP_NOTE
 READERS: Final[dict[str, tuple[Callable[[Program], object], RowsRead]]] = {
     "a note": (
         lambda program: program.notes.find(READER, KIND, 7),
+        RowsRead(entries=1, current_notes=1, history=0),
+    ),
+    "a note with its amendment": (
+        lambda program: program.notes.find_amended(READER, KIND, 7),
         RowsRead(entries=2, current_notes=1, history=1),
     ),
     "a page of notes": (
         lambda program: program.notes.page(READER, KIND, after=5, limit=10),
+        RowsRead(entries=10, current_notes=10, history=0),
+    ),
+    "a page of notes with their amendments": (
+        lambda program: program.notes.page_amended(READER, KIND, after=5, limit=10),
         RowsRead(entries=20, current_notes=10, history=10),
     ),
     "a client's notes": (
