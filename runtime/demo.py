@@ -86,7 +86,7 @@ def may_seed_demo(datastore: Datastore, ledger: Ledger) -> bool:
         ).fetchone()
     if foreign is not None:
         return False
-    first = ledger.outline(CLINIC, PERSON, PEOPLE[0].user_id)
+    first = ledger.state(CLINIC, PERSON, PEOPLE[0].user_id)
     if first is None:
         return has_people is None
     return first.words is not None and first.words.full_name == PEOPLE[0].full_name
