@@ -36,8 +36,8 @@ from tests.samples import (
 READER: Final = caller(ALMA)
 NOTES: Final = 20
 """Of each kind, each saved three times; the second save is an approval, the third is amended."""
-NEWEST_SAVE: Final = 12 + 2 * NOTES * 4 - 1
-"""Its position: after the directory's 12 facts, and before its amendment."""
+NEWEST_SAVE: Final = 13 + 2 * NOTES * 4 - 1
+"""Its position: after the directory's 13 facts, and before its amendment."""
 
 OF_OTHERS: Final = """
     CREATE TEMPORARY TABLE others AS
