@@ -52,6 +52,8 @@ SETTINGS = MappingProxyType(
 
 logger = logging.getLogger(__name__)
 
+AGAIN_SECONDS = 1.0
+
 
 class _EndedAtOnceError(EmbeddedServerError):
     """The server did not come up."""
@@ -93,11 +95,15 @@ def started(home: Home, url: str, log: ServerLog, given_up: Event) -> Guarded:
 
     Raises `EmbeddedServerError`, and so it does when `given_up` is set meanwhile.
     """
-    try:
-        return _started(home, url, log, given_up)
-    except _EndedAtOnceError:
-        if not any(home.kept.iterdir()):
-            raise
+    # A server that ends at once may only have met the last moments of a killed one: what was kept is
+    # put aside when it cannot be read twice.
+    for pause in (AGAIN_SECONDS, 0.0):
+        try:
+            return _started(home, url, log, given_up)
+        except _EndedAtOnceError:
+            if not any(home.kept.iterdir()):
+                raise
+            given_up.wait(pause)
     aside = home.kept.with_name(f"{home.kept.name}.unreadable")
     shutil.rmtree(aside, ignore_errors=True)
     home.kept.rename(aside)
