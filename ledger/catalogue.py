@@ -174,7 +174,7 @@ _SEQUENCES: Final = """
     WHERE c.relnamespace::regnamespace::text = ANY(%(schemas)s)
 """
 _GRANTS: Final = """
-    SELECT 'grants on ' || thing || ' to ' || CASE grantee
+    SELECT 'grant on ' || thing || ' to ' || CASE grantee
             WHEN 0 THEN 'public' ELSE grantee::regrole::text END,
         string_agg(privilege_type || CASE WHEN is_grantable THEN ' and may grant it' ELSE '' END,
             ', ' ORDER BY privilege_type, is_grantable)

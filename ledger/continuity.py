@@ -67,7 +67,11 @@ def first_break(
 
 
 def _version_break(conn: Connection[Any], clinic_id: int, after: int, last: int) -> Break | None:
-    """Each version but the first has the one before it at a lower position: so all do, down to 1."""
+    """Each version but the first has the one before it at a lower position: so all do, down to 1.
+
+    The one before is looked up row by row: a join, planned before the range is known, could read the
+    whole table for a batch.
+    """
     found = (
         conn.cursor(row_factory=scalar_row, binary=True)
         .execute(
@@ -75,11 +79,11 @@ def _version_break(conn: Connection[Any], clinic_id: int, after: int, last: int)
             SELECT min(e.position) FROM ledger.entries e
             WHERE e.clinic_id = %(clinic_id)s
             AND e.position > %(after)s AND e.position <= %(last)s
-            AND e.version <> 1 AND NOT EXISTS (
-                SELECT FROM ledger.entries b
-                WHERE b.clinic_id = e.clinic_id AND b.aggregate_id = e.aggregate_id
-                AND b.version = e.version - 1 AND b.position < e.position
-            )
+            AND e.version <> 1 AND coalesce((
+                SELECT min(b.position) FROM ledger.entries b
+                WHERE b.clinic_id = %(clinic_id)s AND b.aggregate_id = e.aggregate_id
+                AND b.version = e.version - 1
+            ), e.position) >= e.position
             """,
             {"clinic_id": clinic_id, "after": after, "last": last},
         )
@@ -170,11 +174,11 @@ def _range(cursor: Cursor[Any], clinic_id: int, after: int, expected_after: int)
         FROM (
             SELECT e.position,
                 lag(e.position, 1, %(expected_after)s::bigint) OVER (ORDER BY e.position) AS before,
-                e.version <> 1 AND NOT EXISTS (
-                    SELECT FROM ledger.entries b
+                e.version <> 1 AND coalesce((
+                    SELECT min(b.position) FROM ledger.entries b
                     WHERE b.clinic_id = %(clinic_id)s AND b.aggregate_id = e.aggregate_id
-                    AND b.version = e.version - 1 AND b.position < e.position
-                ) AS is_loose
+                    AND b.version = e.version - 1
+                ), e.position) >= e.position AS is_loose
             FROM (
                 SELECT position, aggregate_id, version FROM ledger.entries
                 WHERE clinic_id = %(clinic_id)s AND position > %(after)s

@@ -9,10 +9,12 @@ from typing import Final, NamedTuple
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from domain.note import NOTE
 from projections import comparison, stored
+from runtime import owner as owner_commands
 from runtime.checks import Finding, Level
 from runtime.embedded import ServerAddress
 from runtime.ledger_checks import whole_findings
@@ -137,22 +139,22 @@ FAULTS: Final = (
     Fault(
         "entries may be changed",
         f"GRANT UPDATE ON ledger.entries TO {APP}",
-        rf"schema: Grants on ledger\.entries to {APP}",
+        rf"schema: Grant on ledger\.entries to {APP}",
     ),
     Fault(
         "a column of the entries may be changed",
         f"GRANT UPDATE (state) ON ledger.entries TO {APP}",
-        rf"schema: Grants on column ledger\.entries\.state to {APP}",
+        rf"schema: Grant on column ledger\.entries\.state to {APP}",
     ),
     Fault(
         "everybody may read the keys",
         "GRANT SELECT ON ledger.data_keys TO PUBLIC",
-        r"schema: Grants on ledger\.data_keys to public",
+        r"schema: Grant on ledger\.data_keys to public",
     ),
     Fault(
         "a grant is missing",
         f"REVOKE DELETE ON ledger.open_jobs FROM {APP}",
-        rf"schema: Grants on ledger\.open_jobs to {APP}",
+        rf"schema: Grant on ledger\.open_jobs to {APP}",
     ),
     Fault(
         "row-level security is off",
@@ -375,3 +377,24 @@ def _objects(owner: Owner) -> list[TupleRow]:
         " JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname NOT LIKE 'pg\\_%' ORDER BY 1, 2"
     ).fetchall()
+
+
+def test_an_owner_need_not_be_a_superuser(server: ServerAddress, key_file: Path) -> None:
+    """As on most operators' servers: the owner may make schemas in its database, and little else."""
+    with fresh_database(server, "template1") as database, owner_of(database.owner_url) as admin:
+        name = database.owner_url.rpartition("/")[2].partition("?")[0]
+        admin.execute("CREATE ROLE modest LOGIN PASSWORD 'modest' NOSUPERUSER")
+        try:
+            admin.execute(f"GRANT CREATE ON DATABASE {name} TO modest".encode())
+            admin.execute(f"GRANT {APP} TO modest".encode())
+            owner_url = make_conninfo(database.owner_url, user="modest", password="modest")
+            owner_commands.lay(owner_url, lambda _: None)
+            with running(database.app_url, key_file) as program:
+                live(program, admin)
+            found = list(whole_findings(ServerAddress(owner_url, database.app_url)))
+            assert {one.level for one in found} == {Level.RIGHT}, found
+            admin.execute("GRANT UPDATE ON ledger.entries TO PUBLIC")
+            told = wrong(list(whole_findings(ServerAddress(owner_url, database.app_url))))
+            assert told == ["schema: Grant on ledger.entries to public does not belong here."]
+        finally:
+            admin.execute("DROP OWNED BY modest; DROP ROLE modest")
