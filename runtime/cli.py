@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runtime import VERSION, log_in_commands, logs, operator_errors
-from runtime.terminal import State, show_table
+from runtime.terminal import As, State, show_table
 
 app = typer.Typer(
     help="An event-sourced ledger of clinical notes. `noteledger settings` lists what can be set.",
@@ -165,19 +165,20 @@ def settings(
 
 
 @clinic.command("add")
-def add_clinic(state: State = None) -> None:
+def add_clinic(as_name: As = None, state: State = None) -> None:
     """Open the next clinic's ledger, with the record types that a new one starts with."""
     from runtime import owner, wiring
     from runtime.checks import require_ready
+    from runtime.operator import the_operator
     from runtime.seed import seed_record_types
     from runtime.settings import load_settings
 
-    settings = load_settings(state=state)
+    settings, by = load_settings(state=state), the_operator(as_name)
     with wiring.attached_database(settings) as address:
         require_ready(address.app_url)
         with wiring.build(settings, address.app_url) as system:
             number = owner.add_clinic(address.owner_url)
-            seed_record_types(system.services.ledger, number, system.services.clock())
+            seed_record_types(system.services.ledger, number, system.services.clock(), by)
     typer.echo(f"Clinic {number} is open; its log-ins are {number}/NAME.")
 
 
@@ -185,6 +186,7 @@ def add_clinic(state: State = None) -> None:
 def import_directory(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
     clinic: Annotated[int, typer.Option(min=1, help="The clinic of the directory.")] = 1,
+    as_name: As = None,
     state: State = None,
 ) -> None:
     """Take in people, relationships and sessions from a CSV file (UTF-8, commas); again at will.
@@ -203,13 +205,15 @@ def import_directory(
     """
     from runtime import directory_csv, directory_import, log_ins
     from runtime.bars import bar
+    from runtime.operator import the_operator
     from runtime.settings import load_settings
     from runtime.wiring import attached_system
 
+    by = the_operator(as_name)
     lines = directory_csv.read(file)
     with attached_system(load_settings(state=state)) as system:
         log_ins.require_clinic(system, clinic)
-        work = (system.services.ledger, clinic, lines, system.services.clock())
+        work = (system.services.ledger, clinic, lines, by, system.services.clock())
         with bar("checked", len(lines)) as progress:
             directory_import.check(*work, progress)
         with bar("recorded", len(lines)) as progress:

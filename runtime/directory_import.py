@@ -18,7 +18,7 @@ from domain.refusals import (
 )
 from domain.relationship import RELATIONSHIP, PutRelationship
 from domain.session import PutSession
-from domain.value import Role
+from domain.value import By, Role
 from ledger.ledger import Ledger
 from runtime.directory_csv import (
     AGGREGATES,
@@ -31,7 +31,6 @@ from runtime.directory_csv import (
     UserRow,
     Wrong,
 )
-from runtime.seed import OPERATOR
 
 _COLUMN_OF_FIELD: Final = {"starts_at": "session_start_time", "ends_at": "session_end_time"}
 
@@ -39,13 +38,18 @@ Progress = Callable[[int], None]
 
 
 def check(
-    ledger: Ledger, clinic_id: int, lines: Sequence[Line], at: datetime, progress: Progress
+    ledger: Ledger,
+    clinic_id: int,
+    lines: Sequence[Line],
+    by: By,
+    at: datetime,
+    progress: Progress,
 ) -> None:
     """Raises FileIsWrongError where the ledger would refuse a row, or a row names what is not there."""
     directory = _Directory(ledger, clinic_id, lines)
     wrongs: list[Wrong] = []
     for done, (line, row) in enumerate(lines, 1):
-        for refused in _refusals(ledger, clinic_id, directory, row, at):
+        for refused in _refusals(ledger, clinic_id, directory, row, command(row, by, at)):
             column = _column(row, refused.field or "")
             wrongs.append(Wrong(line, column, refused.sentence()))
         progress(done)
@@ -54,21 +58,26 @@ def check(
 
 
 def record(
-    ledger: Ledger, clinic_id: int, lines: Sequence[Line], at: datetime, progress: Progress
+    ledger: Ledger,
+    clinic_id: int,
+    lines: Sequence[Line],
+    by: By,
+    at: datetime,
+    progress: Progress,
 ) -> int:
     """Record the rows; how many of them made a fact. Raises the deciders' refusals."""
     news = 0
     for done, (_, row) in enumerate(lines, 1):
         aggregate = aggregate_of(AGGREGATES[type(row)])
-        recorded = ledger.record(clinic_id, aggregate, row.id, command(row, at))
+        recorded = ledger.record(clinic_id, aggregate, row.id, command(row, by, at))
         news += recorded.position is not None
         progress(done)
     return news
 
 
-def command(row: Row, at: datetime) -> Any:
+def command(row: Row, by: By, at: datetime) -> Any:
     """What the row asks of the ledger."""
-    about: dict[str, Any] = {"by": OPERATOR, "at": at}
+    about: dict[str, Any] = {"by": by, "at": at}
     fields = row.model_dump(exclude={"id"})
     match row:
         case UserRow():
@@ -120,7 +129,7 @@ class _Directory:
 
 
 def _refusals(
-    ledger: Ledger, clinic_id: int, directory: _Directory, row: Row, at: datetime
+    ledger: Ledger, clinic_id: int, directory: _Directory, row: Row, asked: Any
 ) -> Iterator[Refused]:
     if isinstance(row, RelationshipRow | SessionRow):
         if directory.role(row.therapist_user_id) is not Role.THERAPIST:
@@ -133,7 +142,7 @@ def _refusals(
             yield RelationshipIsUnknown("therapist_client_id")
     aggregate = aggregate_of(AGGREGATES[type(row)])
     try:
-        aggregate.decide(row.id, ledger.state(clinic_id, aggregate, row.id), command(row, at))
+        aggregate.decide(row.id, ledger.state(clinic_id, aggregate, row.id), asked)
     except Refused as refused:
         yield refused
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from domain.aggregates import aggregate_id
-from domain.value import Kind
+from domain.value import By, Kind
 from ledger.clear_facts import ClearFact, clear_facts
 from ledger.database import Datastore
 from runtime.checks import require_ready
@@ -63,8 +63,16 @@ def lines(app_url: str, thing: Thing) -> Iterator[str]:
 
 def _lines_of(clear_fact: ClearFact) -> Iterator[str]:
     version, position, stored_as, fact = clear_fact
-    by = f"user {fact.by.user_id} ({fact.by.role})"
+    by = _by(fact.by)
     yield f"version {version}  position {position}  {fact.at.isoformat()}  {by}  {stored_as}"
     fields = fact.model_dump(mode="json", exclude={"words", "by", "at"})
     for name, value in fields.items():
         yield f"    {name}: {json.dumps(value)}"
+
+
+def _by(by: By) -> str:
+    """The user or operator, and what else is recorded of how they came in."""
+    who = f"operator {json.dumps(by.operator)}" if by.operator else f"user {by.user_id}"
+    said = {"by": by.authentication, "account": by.account, "request": by.request_id}
+    known = [f"{name} {value}" for name, value in said.items() if value is not None]
+    return ", ".join([f"{who} ({by.role})", *known])

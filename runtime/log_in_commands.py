@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from runtime.operator_errors import OperatorError
-from runtime.terminal import State, show_table
+from runtime.terminal import As, State, show_table
 
 user = typer.Typer(help="Log-ins of people.", no_args_is_help=True)
 token = typer.Typer(help="Log-ins of programs.", no_args_is_help=True)
@@ -25,14 +25,17 @@ class PasswordIsMissing(OperatorError):
 
 
 @user.command("add")
-def add_user(name: Name, role: Role, user_id: UserId = None, state: State = None) -> None:
+def add_user(
+    name: Name, role: Role, user_id: UserId = None, as_name: As = None, state: State = None
+) -> None:
     """Add a log-in for a person; the password is asked for, or read from standard input."""
     from domain import value
     from runtime import log_ins
+    from runtime.operator import the_operator
     from runtime.settings import load_settings
     from runtime.wiring import attached_system
 
-    asked = log_ins.log_in(name, value.Role(role), user_id)
+    asked = log_ins.log_in(name, value.Role(role), user_id, the_operator(as_name))
     settings, password = load_settings(state=state), _password()
     with attached_system(settings) as system:
         number = log_ins.add_user(system, asked, password)
@@ -64,14 +67,17 @@ def disable_user(name: Name, state: State = None) -> None:
 
 
 @token.command("create")
-def create_token(name: Name, role: Role, user_id: UserId = None, state: State = None) -> None:
+def create_token(
+    name: Name, role: Role, user_id: UserId = None, as_name: As = None, state: State = None
+) -> None:
     """Add a log-in for a program; prints its Basic password, which is never shown again."""
     from domain import value
     from runtime import log_ins
+    from runtime.operator import the_operator
     from runtime.settings import load_settings
     from runtime.wiring import attached_system
 
-    asked = log_ins.log_in(name, value.Role(role), user_id)
+    asked = log_ins.log_in(name, value.Role(role), user_id, the_operator(as_name))
     with attached_system(load_settings(state=state)) as system:
         number, password = log_ins.add_token(system, asked)
     typer.echo(f"{name} logs in as user {number}, {role}. Its password, this once:", err=True)

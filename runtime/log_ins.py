@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from domain.person import PERSON, Person, PutPerson
 from domain.refusals import RoleIsFixed
-from domain.value import Role
+from domain.value import By, Role
 from ledger.accounts import (
     PASSWORD_CHARS_MAX,
     PASSWORD_CHARS_MIN,
@@ -12,7 +12,6 @@ from ledger.accounts import (
     PasswordIsTooShort,
 )
 from runtime.operator_errors import OperatorError
-from runtime.seed import OPERATOR
 from runtime.wiring import System
 
 LOGIN_CHARS_MAX: Final = 150
@@ -27,23 +26,27 @@ class ClinicIsUnknown(OperatorError):
 
 
 class LogIn(NamedTuple):
-    """A log-in to be added: `login` as it is typed, in one clinic, for one person in one role."""
+    """A log-in to be added: `login` as it is typed, in one clinic, for one person in one role.
+
+    `by` is the operator.
+    """
 
     login: str
     clinic_id: int
     name: str
     role: Role
     user_id: int | None
+    by: By
 
 
-def log_in(login: str, role: Role, user_id: int | None) -> LogIn:
+def log_in(login: str, role: Role, user_id: int | None, by: By) -> LogIn:
     """What is asked for. Raises LoginIsWrong."""
     clinic_id, name = _clinic_and_name(login)
     # RFC 7617: a colon ends the name in Basic credentials.
     is_plain = name.isprintable() and not any(char.isspace() or char == ":" for char in name)
     if not 0 < len(name) <= LOGIN_CHARS_MAX or not is_plain:
         raise LoginIsWrong
-    return LogIn(login, clinic_id, name, role, user_id)
+    return LogIn(login, clinic_id, name, role, user_id, by)
 
 
 def _clinic_and_name(login: str) -> tuple[int, str]:
@@ -123,7 +126,7 @@ def _person(system: System, asked: LogIn) -> int:
         person = ledger.outline(asked.clinic_id, PERSON, user_id)
     if person is None:
         command = PutPerson(
-            by=OPERATOR,
+            by=asked.by,
             at=system.services.clock(),
             role=asked.role,
             full_name=asked.name,

@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 
 from domain.aggregates import aggregate_id
 from domain.record_type import RECORD_TYPE, PutRecordType
-from domain.value import PSYCHOTHERAPY, By, Kind, Role
+from domain.value import PSYCHOTHERAPY, Authentication, By, Kind, Role
 from ledger.database import Datastore
 from ledger.ledger import Ledger
 
-OPERATOR: Final = By(user_id=0, role=Role.ADMINISTRATOR)
-"""Who acts at the command line and at the first start: no person of the directory."""
+OPERATOR: Final = By(user_id=0, role=Role.ADMINISTRATOR, authentication=Authentication.OPERATOR)
+"""Who acts at the first start: no person of the directory, and no operator who has a name."""
 
 
 class RecordTypeSeed(NamedTuple):
@@ -58,11 +58,11 @@ RECORD_TYPES: Final = (
 )
 
 
-def seed_record_types(ledger: Ledger, clinic_id: int, at: datetime) -> None:
+def seed_record_types(ledger: Ledger, clinic_id: int, at: datetime, by: By = OPERATOR) -> None:
     """Record the types that the clinic has never had."""
     for number, name, description in RECORD_TYPES:
         if ledger.outline(clinic_id, RECORD_TYPE, number) is None:
-            command = PutRecordType(by=OPERATOR, at=at, name=name, description=description)
+            command = PutRecordType(by=by, at=at, name=name, description=description)
             ledger.record(clinic_id, RECORD_TYPE, number, command)
 
 

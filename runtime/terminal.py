@@ -1,4 +1,4 @@
-"""What the commands share: the option `--state`, and how a table is shown. Imports nothing slow."""
+"""What the commands share: the options `--state` and `--as`, and how a table is shown. Imports nothing slow."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +9,15 @@ import typer
 State = Annotated[
     Path | None,
     typer.Option(help="Directory of the embedded database and the key file.", show_default=False),
+]
+
+As = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        help="Your name, which is recorded with what is done. Default: the system's user.",
+        show_default=False,
+    ),
 ]
 
 

@@ -1,5 +1,7 @@
 """The commands, on a database of their own; `test_serve.py` runs some beside a service."""
 
+import os
+import pwd
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import psycopg
 import pytest
 
 from domain.value import Role
+from ledger.codec import read_clear
 from ledger.keys import LocalKeyFile
 from projections.rebuild import VIEWS
 from runtime import VERSION, log_in_commands
@@ -52,6 +55,54 @@ def facts(place: dict[str, str]) -> list[tuple[str, ...]]:
         return conn.execute(
             "SELECT kind FROM ledger.entries WHERE clinic_id = 1 ORDER BY position"
         ).fetchall()
+
+
+def authors(place: dict[str, str], clinic_id: int = 1) -> set[tuple[str | None, str | None]]:
+    """How whoever made the clinic's facts is known, and the operator's name."""
+    with psycopg.connect(place["NOTELEDGER_OWNER_DATABASE_URL"]) as conn:
+        rows = conn.execute(
+            "SELECT kind, state FROM ledger.entries WHERE clinic_id = %s", (clinic_id,)
+        ).fetchall()
+    by = [read_clear(fact_type, sealed).by for fact_type, sealed in rows]
+    return {(one.authentication, one.operator) for one in by}
+
+
+class TestOperator:
+    COMMANDS = (("token", "create", "as-anna", "--role", "ml"), ("clinic", "add"))
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_fact_names_who_ran_the_command(
+        self, run: Run, place: dict[str, str], command: tuple[str, ...]
+    ) -> None:
+        done = run(*command, "--as", "Anna Vries")
+        assert done.code == 0
+        opened = re.match(r"Clinic (\d+) is open", done.out)
+        assert ("operator", "Anna Vries") in authors(place, int(opened[1]) if opened else 1)
+
+    def test_a_password_and_a_directory_too(
+        self, run: Run, place: dict[str, str], tmp_path: Path
+    ) -> None:
+        user = ("user", "add", "as-bea", "--role", "therapist", "--as", "bea")
+        assert noteledger(*user, env=place, stdin=f"{PASSWORD}\n").code == 0
+        file = tmp_path / "people.csv"
+        file.write_text("kind,id,full_name\nclient,90021,Clara Claes\n")
+        assert run("directory", "import", str(file), "--as", "bo").code == 0
+        assert {("operator", "bea"), ("operator", "bo")} <= authors(place)
+
+    def test_the_systems_user_where_nobody_says(self, run: Run, place: dict[str, str]) -> None:
+        assert run("token", "create", "as-nobody", "--role", "ml").code == 0
+        assert ("operator", pwd.getpwuid(os.getuid()).pw_name) in authors(place)
+
+    @pytest.mark.parametrize("name", ["", " ", " anna", "a\nb", "a\x1bb", "a" * 65])
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_wrong_name_is_refused_and_nothing_is_done(
+        self, run: Run, place: dict[str, str], command: tuple[str, ...], name: str
+    ) -> None:
+        before = facts(place)
+        refused = run(*command, "--as", name)
+        assert (refused.code, refused.out) == (1, "")
+        assert "--as" in refused.error
+        assert facts(place) == before
 
 
 class TestHelp:

@@ -15,6 +15,7 @@ from domain.value import Role
 from ledger.ledger import Ledger
 from runtime import directory_import
 from runtime.directory_csv import COLUMNS, FileIsWrongError, Line, UserRow, parse, read
+from runtime.seed import OPERATOR
 from tests.samples import NOON, present
 
 HEADER = (
@@ -40,8 +41,8 @@ def wrongs(text: str) -> list[tuple[int, str]]:
 def take_in(ledger: Ledger, text: str) -> int:
     """Checked and recorded; how many rows made a fact."""
     lines = parse(text.encode())
-    directory_import.check(ledger, 1, lines, NOON, lambda _: None)
-    return directory_import.record(ledger, 1, lines, NOON, lambda _: None)
+    directory_import.check(ledger, 1, lines, OPERATOR, NOON, lambda _: None)
+    return directory_import.record(ledger, 1, lines, OPERATOR, NOON, lambda _: None)
 
 
 def refused(ledger: Ledger, text: str) -> list[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -9,15 +10,17 @@ from psycopg.rows import TupleRow
 
 from domain.aggregates import AGGREGATES, aggregate_id
 from domain.note import NOTE
+from domain.record_type import RECORD_TYPE, PutRecordType
 from domain.session import SESSION
 from domain.soap_note import SOAP_NOTE
-from domain.value import Kind
+from domain.value import Authentication, Kind
 from ledger import clear_facts
 from ledger.ledger import Ledger
+from runtime.operator import the_operator
 from tests.databases import Database
 from tests.ledger.frozen import SAMPLES, stored_bytes
 from tests.runtime.command_line import Result, in_here, on
-from tests.samples import ALMA, CLINIC, SESSION_ID, after, create, delete, put_session, save
+from tests.samples import ALMA, CLINIC, NOON, SESSION_ID, after, create, delete, put_session, save
 
 WORD = "quinceberry"
 Inspect = Callable[..., Result]
@@ -106,3 +109,14 @@ def test_a_kind_that_there_is_not(inspect: Inspect) -> None:
     assert result.code == 1
     assert "'letter' is no kind" in result.error
     assert all(aggregate.kind in result.error for aggregate in AGGREGATES)
+
+
+def test_it_tells_who_acted_and_how_that_is_known(ledger: Ledger, inspect: Inspect) -> None:
+    in_full = {"authentication": Authentication.TOKEN, "account": UUID(int=7), "request_id": "7f3c"}
+    ledger.record(CLINIC, NOTE, 7, create(by=ALMA.model_copy(update=in_full)))
+    put = PutRecordType(by=the_operator("Anna Vries"), at=NOON, name="Letter", description="")
+    ledger.record(CLINIC, RECORD_TYPE, 7, put)
+    [by] = [line[3] for line in heads(inspect("note", "7"))]
+    assert by == f"user {ALMA.user_id} (therapist), by token, account {UUID(int=7)}, request 7f3c"
+    [by] = [line[3] for line in heads(inspect("record-type", "7"))]
+    assert by == 'operator "Anna Vries" (administrator), by operator'
