@@ -132,7 +132,7 @@ def trigger_generation(services: Services, asked: TriggerRequest) -> Response:
     services.references.check(caller, **body.model_dump())
     session_id = _session(services, caller, body)
     with _alone(services, caller, body.therapist_client_id, session_id):
-        generation_id = ids.next(Kind.GENERATION)
+        generation_id = ids.next(caller.clinic_id, Kind.GENERATION)
         command = RequestGeneration(
             by=by(caller),
             at=services.clock(),
@@ -141,7 +141,7 @@ def trigger_generation(services: Services, asked: TriggerRequest) -> Response:
             therapist_client_id=body.therapist_client_id,
             record_type=body.record_type,
             therapist_session_id=session_id,
-            soap_note_id=ids.next(Kind.SOAP_NOTE),
+            soap_note_id=ids.next(caller.clinic_id, Kind.SOAP_NOTE),
             client_name=name,
         )
         services.ledger.record(caller.clinic_id, GENERATION, generation_id, command)
@@ -163,7 +163,7 @@ def generate_again(services: Services, asked: IdRequest) -> Response:
     caller = asked.caller
     row = _find(services, caller, asked.id)
     with _alone(services, caller, row.therapist_client_id, row.therapist_session_id):
-        soap_note_id = services.ledger.ids.next(Kind.SOAP_NOTE)
+        soap_note_id = services.ledger.ids.next(caller.clinic_id, Kind.SOAP_NOTE)
         command = RequestAgain(by=by(caller), at=services.clock(), soap_note_id=soap_note_id)
         services.ledger.record(caller.clinic_id, GENERATION, asked.id, command)
     return _under_way(asked.id)

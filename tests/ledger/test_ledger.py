@@ -32,7 +32,6 @@ from domain.value import Kind, Subject
 from ledger.appender import Appender
 from ledger.database import Datastore
 from ledger.entry import Addition, IdempotencyClaim
-from ledger.ids import BLOCK, Ids
 from ledger.keys import KeyIsMissingError, Keys
 from ledger.ledger import Ledger, Recorded
 from ledger.sealing import SealBrokenError, digest
@@ -506,22 +505,6 @@ class TestChangedRows:
         owner.execute("UPDATE ledger.entries SET clinic_id = 2")
         with pytest.raises(KeyIsMissingError):
             ledger.state(ELSEWHERE, NOTE, NOTE_ID)
-
-
-class TestIds:
-    def test_no_id_comes_twice(self, program: Program, database: Database) -> None:
-        with (
-            Datastore(database.app_url) as datastore,
-            ThreadPoolExecutor(8) as threads,
-        ):
-            processes = [program.ledger.ids, Ids(datastore)]
-            given = list(threads.map(lambda n: processes[n % 2].next(Kind.NOTE), range(BLOCK * 10)))
-        assert len(set(given)) == len(given)
-        assert min(given) == 1
-
-    def test_notes_and_soap_notes_count_apart(self, ledger: Ledger) -> None:
-        assert [ledger.ids.next(kind) for kind in (Kind.NOTE, Kind.SOAP_NOTE)] == [1, 1]
-        assert [ledger.ids.next(kind) for kind in (Kind.NOTE, Kind.SOAP_NOTE)] == [2, 2]
 
 
 def _stored_files(owner: Owner) -> Sequence[str]:

@@ -10,7 +10,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from domain.aggregates import aggregate_id
+from domain.value import Kind
 from ledger import schema
+from ledger.database import Datastore
+from ledger.ids import Ids
 from ledger.ledger import Ledger, SealedEntry
 from projections.rebuild import lay_missing
 from runtime.embedded import ServerAddress
@@ -75,6 +79,26 @@ def test_all_of_it_is_whole(ledger: Ledger, old_database: Database) -> None:
     with owner_of(old_database.owner_url) as owner:
         assert_whole(owner)
         assert schema.version(owner) == schema.VERSION
+
+
+def test_ids_go_on_above_those_that_were_given(old_database: Database) -> None:
+    """The old sequences gave their first block; a note with a greater id stands in clinic 1."""
+    with owner_of(old_database.owner_url) as owner:
+        clinics = owner.execute("SELECT clinic_id FROM ledger.ledger_head ORDER BY 1").fetchall()
+        far = aggregate_id(Kind.NOTE, 70)
+        owner.execute(
+            "INSERT INTO ledger.entries SELECT 1, position + 1, %s, 1, 'note-drafted/1', '\\x00'"
+            " FROM ledger.ledger_head WHERE clinic_id = 1",
+            (far,),
+        )
+    migrate(old_database)
+    with Datastore(old_database.app_url) as datastore:
+        ids = Ids(datastore)
+        kinds = (Kind.NOTE, Kind.SOAP_NOTE, Kind.GENERATION, Kind.PERSON)
+        assert [ids.next(1, kind) for kind in kinds] == [71, 21, 21, 1_000_001]
+        for (clinic_id,) in clinics[1:]:
+            assert [ids.next(clinic_id, kind) for kind in kinds] == [21, 21, 21, 1_000_001]
+        assert ids.next(99, Kind.NOTE) == 1, "a clinic that is added later begins at 1"
 
 
 def test_it_is_laid_again_at_will(old_database: Database) -> None:
