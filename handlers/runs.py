@@ -9,7 +9,7 @@ from typing import Final
 
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
-from domain.refusals import Refused
+from domain.refusals import PersonIsErased, Refused
 from domain.work import WhyFailed
 from handlers.jobs import JOB_HANDLERS, JobContext, PermanentFailure, RetryableFailure
 from handlers.open_jobs import OpenJobs
@@ -38,9 +38,7 @@ class Runs:
         with try_lock(self._datastore, "job", *job) as conn:
             if conn is None:
                 return
-            if not JOB_HANDLERS[job.name].is_wanted(self._context, job):
-                self._open_jobs.close(job)
-                return
+            # Counted before anything is looked at: what breaks is given up, wherever it breaks.
             starts = self._open_jobs.start(job)
             if starts > STARTS_MAX:
                 self._give_up(job, self._open_jobs.why(job) or WhyFailed.ENDED_ITS_WORKER)
@@ -49,7 +47,10 @@ class Runs:
 
     def _try(self, job: Job, starts: int) -> None:
         try:
-            JOB_HANDLERS[job.name].run(self._context, job)
+            if JOB_HANDLERS[job.name].is_wanted(self._context, job):
+                JOB_HANDLERS[job.name].run(self._context, job)
+        except PersonIsErased:  # nothing is recorded about them any more, and nobody waits for it
+            self._open_jobs.close(job)
         except (Shutdown, *UNREACHABLE):
             self._open_jobs.take_back_start(job)
             raise
@@ -71,6 +72,14 @@ class Runs:
     def _give_up(self, job: Job, why: WhyFailed) -> None:
         try:
             JOB_HANDLERS[job.name].give_up(self._context, job, why)
-        except Refused:  # deleted in between: nobody waits for it any more
+        except Refused:  # deleted or erased in between: nobody waits for it any more
             log.info("the job %s is not wanted any more", job.name)
+        except (Shutdown, *UNREACHABLE):
+            self._open_jobs.take_back_start(job)
+            raise
+        except Exception as error:
+            # That it failed cannot be recorded either. The job stays open, for an operator to see; it is
+            # sent again ever more rarely (open_jobs.py), and not tried again by the queue meanwhile.
+            log.error("the job %s cannot be given up: %s", job.name, type(error).__name__)
+            return
         self._open_jobs.close(job)

@@ -27,6 +27,7 @@ from psycopg.rows import tuple_row
 
 from ledger.database import Datastore
 from ledger.entry import Addition, Entry
+from ledger.fences import refuse_behind_fences
 from ledger.store import insert_entries, take_positions
 
 log = logging.getLogger("noteledger.appender")
@@ -196,7 +197,8 @@ def write_additions(
 ) -> list[int]:
     """Write the additions inside the caller's transaction; return the first position of each.
 
-    Clinics are locked in the order of their ids, so that two processes cannot deadlock.
+    Clinics are locked in the order of their ids, so that two processes cannot deadlock. Raises
+    PersonIsErased where an entry is about somebody who was erased.
     """
     in_order = sorted(enumerate(additions), key=lambda numbered: numbered[1].clinic_id)
     firsts = [0] * len(additions)
@@ -209,6 +211,7 @@ def write_additions(
             for entry in addition.entries
         ]
         first = take_positions(cursor, clinic_id, len(new))
+        refuse_behind_fences(cursor, clinic_id, [entry for _, _, entry in new])
         for position, (number, aggregate_id, entry) in enumerate(new, first):
             firsts[number] = firsts[number] or position
             written.append(Entry(clinic_id, position, aggregate_id, entry.version, entry.fact))

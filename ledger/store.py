@@ -7,6 +7,7 @@ table lock, no NOTIFY and no sequence: appends of different clinics never wait f
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,6 +34,17 @@ def take_positions(cursor: Cursor[Any], clinic_id: int, count: int) -> int:
     ).fetchone()
     assert row is not None, f"clinic {clinic_id} has no ledger head"
     return int(row[0])
+
+
+def lock_head(cursor: Cursor[Any], clinic_id: int) -> datetime:
+    """Lock the clinic's head until this transaction ends, and take no position; the database's clock."""
+    row = cursor.execute(
+        "SELECT clock_timestamp() FROM ledger.ledger_head WHERE clinic_id = %s FOR UPDATE",
+        (clinic_id,),
+    ).fetchone()
+    assert row is not None, f"clinic {clinic_id} has no ledger head"
+    now: datetime = row[0]
+    return now
 
 
 def insert_entries(

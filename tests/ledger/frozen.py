@@ -11,12 +11,13 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from domain.aggregates import aggregate_id
+from domain.data_keys import DataKeyMade, DataKeysDestroyed
 from domain.note_facts import Meaning
 from domain.person import PersonRegistered, PersonRenamed, PersonWords
 from domain.record_type import RecordTypeDefined, RecordTypeRetired
 from domain.relationship import RelationshipBegan, RelationshipEnded
 from domain.session import EventStatus, SessionRescheduled, SessionScheduled, SessionStatusSet
-from domain.value import PSYCHOTHERAPY, Fact, Kind, Role
+from domain.value import PSYCHOTHERAPY, THE_WORKER, Fact, KeyScope, Kind, Role
 from ledger.codec import entry_associated_data, seal_fact
 from ledger.sealing import DataKey
 from tests.samples import (
@@ -136,6 +137,16 @@ _DEFINED: Final = RecordTypeDefined(
     by=ADAM, at=NOON, record_type=PROGRESS, name="Progress note", description="How it goes."
 )
 _RETIRED: Final = RecordTypeRetired(by=ADAM, at=NOON, record_type=PROGRESS)
+_KEY_MADE: Final = DataKeyMade(
+    by=THE_WORKER,
+    at=NOON,
+    person_id=CLARA.user_id,
+    key_id=UUID("6e6f7465-6c65-4467-8572-000000000001"),
+    scope=KeyScope.PSYCHOTHERAPY,
+)
+_KEYS_DESTROYED: Final = DataKeysDestroyed(
+    by=ADAM, at=NOON, person_id=CLARA.user_id, key_ids=(_KEY_MADE.key_id,)
+)
 
 SAMPLES: Final[dict[str, Sample]] = {
     "a draft": _once("note-drafted/1", Kind.NOTE, NOTE_ID, 1, drafted()),
@@ -236,6 +247,8 @@ SAMPLES: Final[dict[str, Sample]] = {
     "a run failed": _now(Kind.GENERATION, GENERATION_ID, 5, failed(2)),
     "a draft made": _now(Kind.GENERATION, GENERATION_ID, 7, draft_made(3, prompt_digest="ab" * 32)),
     "a draft saved": _now(Kind.GENERATION, GENERATION_ID, 8, finished(3)),
+    "a data key": _now(Kind.DATA_KEYS, CLARA.user_id, 1, _KEY_MADE),
+    "the end of the data keys": _now(Kind.DATA_KEYS, CLARA.user_id, 2, _KEYS_DESTROYED),
 }
 
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from domain.value import Role
-from ledger.keys import LocalKeyFile
+from ledger.key_encryption import LocalKeyFile
 from projections.rebuild import VIEWS
 from runtime import VERSION, log_in_commands
 from runtime.checks import Level
