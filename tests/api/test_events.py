@@ -516,13 +516,11 @@ def test_an_entry_that_cannot_be_read_is_passed_by(clinic: Clinic, service: Serv
 def test_streams_outlast_a_lost_connection(clinic: Clinic, service: Served) -> None:
     with service.listening(clinic.alma) as stream:
         next(stream.lines)
+        record = clinic.services.ledger.record
+        note_id = clinic.services.ledger.ids.next(clinic.number, Kind.NOTE)
         clinic.owner.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        record, note_id = (
-            clinic.services.ledger.record,
-            clinic.services.ledger.ids.next(clinic.number, Kind.NOTE),
         )
         record(clinic.number, NOTE, note_id, create())
         assert [told.gist[2] for told in stream.take(1)] == [note_id]
