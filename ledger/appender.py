@@ -27,7 +27,7 @@ from psycopg.rows import tuple_row
 
 from ledger.database import Datastore
 from ledger.entry import Addition, Entry
-from ledger.fences import refuse_behind_fences
+from ledger.fences import about
 from ledger.store import insert_entries, take_positions
 
 log = logging.getLogger("noteledger.appender")
@@ -211,7 +211,6 @@ def write_additions(
             for entry in addition.entries
         ]
         first = take_positions(cursor, clinic_id, len(new))
-        refuse_behind_fences(cursor, clinic_id, [entry for _, _, entry in new])
         for position, (number, aggregate_id, entry) in enumerate(new, first):
             firsts[number] = firsts[number] or position
             written.append(Entry(clinic_id, position, aggregate_id, entry.version, entry.fact))
@@ -223,6 +222,7 @@ def write_additions(
             [entry.version for _, _, entry in new],
             [entry.fact.fact_type for _, _, entry in new],
             [entry.sealed for _, _, entry in new],
+            about([entry for _, _, entry in new]),
         )
     _insert_claims(cursor, [addition for addition in additions if addition.claim])
     _insert_attachments(cursor, [addition for addition in additions if addition.attachments])

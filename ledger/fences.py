@@ -7,39 +7,35 @@ were destroyed.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from psycopg import Cursor
 
-from domain.refusals import PersonIsErased
 from ledger.entry import NewEntry
 from ledger.sealing import take_apart
 
 
-def refuse_behind_fences(cursor: Cursor[Any], clinic_id: int, entries: Sequence[NewEntry]) -> None:
-    """Refuse entries that are about an erased person, or that nobody could ever open.
+class About(NamedTuple):
+    """Whom new entries are about, and which data keys they are sealed with; each once.
 
-    The caller holds the clinic's head. What a process keeps in memory does not count here. Raises
-    PersonIsErased.
+    `insert_entries` (store.py) refuses them where one of the persons has a fence or one of the keys is
+    gone: nobody could ever open them.
     """
+
+    persons: tuple[int, ...]
+    keys: tuple[UUID, ...]
+
+
+NOBODY: Final = About((), ())
+"""For entries that no fence concerns: those of the keys themselves."""
+
+
+def about(entries: Sequence[NewEntry]) -> About:
+    """Whom the entries are about."""
     persons = {entry.fact.subject().person_id for entry in entries}
     keys = {take_apart(entry.sealed).key_id for entry in entries}
-    row = cursor.execute(
-        """
-        SELECT EXISTS (
-            SELECT FROM ledger.fences
-            WHERE clinic_id = %(clinic_id)s AND person_id = ANY(%(persons)s)
-        ), (
-            SELECT count(*) FROM ledger.data_keys
-            WHERE clinic_id = %(clinic_id)s AND key_id = ANY(%(keys)s) AND wrapped IS NOT NULL
-        )
-        """,
-        {"clinic_id": clinic_id, "persons": list(persons), "keys": list(keys)},
-    ).fetchone()
-    assert row is not None
-    is_fenced, keys_there = row
-    if is_fenced or keys_there < len(keys):
-        raise PersonIsErased
+    return About(tuple(persons), tuple(keys))
 
 
 def place_fence(cursor: Cursor[Any], clinic_id: int, person_id: int, position: int) -> None:
