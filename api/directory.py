@@ -30,7 +30,7 @@ from ledger.ledger import Recorded
 from projections.relationships import RelationshipRow
 from projections.sessions import SessionRow
 
-PUT: Final = (400, 401, 403, 404, 409, 413, 415, 422, 429)
+PUT: Final = (400, 401, 403, 404, 409, 410, 413, 415, 422, 429)
 TAG: Final = "directory"
 
 Name = Annotated[InputText, Field(min_length=1, max_length=200)]

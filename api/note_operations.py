@@ -156,7 +156,7 @@ NOTE_OPERATIONS: Final[Sequence[AnyOperation]] = (
         "Retrieve File",
         FileRequest,
         partial(retrieve_file, THERAPIST_NOTES),
-        problems=READ,
+        problems=(*READ, 410),
         text="The bytes of a file that the note's newest version holds.",
         responses={200: {"content": {"application/octet-stream": {}}}},
         response_class=Response,

@@ -17,7 +17,13 @@ from api.services import Services
 from api.therapist_note_shapes import LookUp
 from domain.access import reads_notes
 from domain.note_facts import File
-from domain.refusals import AttachmentIsUnknown, EntryIsUnknown, NoteIsUnknown, NotPermitted
+from domain.refusals import (
+    AttachmentIsUnknown,
+    EntryIsUnknown,
+    NoteIsUnknown,
+    NotPermitted,
+    PersonIsErased,
+)
 from domain.value import Caller, Kind
 from projections.history import History, HistoryEntry
 from projections.notes import CurrentNote
@@ -192,8 +198,10 @@ def retrieve_file(kind: NoteKind, services: Services, asked: FileRequest) -> Res
     """The bytes of a file that the note's newest version holds."""
     note = find_note(services, asked.caller, kind.aggregate.kind, asked.id)
     saved = note.saved
-    if asked.digest not in saved.attachments or saved.words is None:
+    if asked.digest not in saved.attachments:
         raise AttachmentIsUnknown
+    if saved.words is None:
+        raise PersonIsErased
     file = saved.words.files[saved.attachments.index(asked.digest)]
     content = services.ledger.open_file(asked.caller.clinic_id, asked.digest)
     return Response(content, headers=_download_headers(file, note.version), media_type=DOWNLOAD)

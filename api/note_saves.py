@@ -105,7 +105,7 @@ def _save(
         draft = draft.model_copy(update={"new_files": new_files})
     who: dict[str, Any] = {"by": by(caller), "at": services.clock()}
     if body.id is None:
-        number = ledger.ids.next(kind.aggregate.kind)
+        number = ledger.ids.next(caller.clinic_id, kind.aggregate.kind)
         create = CreateNote(**who, draft=draft, **ids)
         claim = _claim(kind, services, asked, whole) if asked.idempotency_key else None
         recorded = ledger.record(

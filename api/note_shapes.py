@@ -39,6 +39,11 @@ def file_url(note_id: int, digest: str) -> str:
     return f"{BASE}/recordtype/{note_id}/files/{digest}/"
 
 
+def _is_erased(shown: Shown) -> bool:
+    """A save always has words, until they are erased."""
+    return shown.saved.words is None
+
+
 def _text(shown: Shown) -> str:
     """What was saved; nothing once its words were erased."""
     words = shown.saved.words
@@ -101,6 +106,7 @@ _VERSION_FIELDS: Final[Mapping[str, Field]] = {
     "is_approved": lambda shown: isinstance(shown.saved, NoteApproved),
     "is_override": attrgetter("saved.is_override"),
     "signature": _signature,
+    "erased": _is_erased,
 }
 NOTE_FIELDS: Final[Mapping[str, Field]] = {
     **_VERSION_FIELDS,

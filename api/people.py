@@ -3,9 +3,9 @@
 from typing import Final, Literal
 
 from fastapi import Response
-from pydantic import BaseModel
 
 from api.directory import Name, made_or_changed, permit, putting, reading
+from api.erased import Erasable
 from api.inputs import RequestBody
 from api.note_saves import by
 from api.operations import AnyOperation, json_answer, list_of
@@ -23,7 +23,7 @@ _STAFF: Final = tuple(role for role in Role if role is not Role.CLIENT)
 StaffRole = Literal["therapist", "auditor", "administrator", "ml", "compliance"]
 
 
-class User(BaseModel):
+class User(Erasable):
     """A person who works here, or the ML service."""
 
     id: int
@@ -31,7 +31,7 @@ class User(BaseModel):
     full_name: str | None
 
 
-class Client(BaseModel):
+class Client(Erasable):
     """A client."""
 
     id: int
@@ -74,7 +74,16 @@ def _put(services: Services, caller: Caller, user_id: int, role: Role, full_name
 
 
 def _user(row: PersonRow) -> User:
-    return User(id=row.user_id, role=row.role.value, full_name=row.full_name)
+    return User(
+        id=row.user_id,
+        role=row.role.value,
+        full_name=row.full_name,
+        erased=row.full_name is None,
+    )
+
+
+def _client(row: PersonRow) -> Client:
+    return Client(id=row.user_id, full_name=row.full_name, erased=row.full_name is None)
 
 
 def list_users(services: Services, asked: PageRequest) -> Response:
@@ -98,14 +107,12 @@ def put_user(services: Services, asked: PutRequest[UserPut]) -> Response:
 def list_clients(services: Services, asked: PageRequest) -> Response:
     """Clients by id; a therapist finds their own."""
     rows, headers = _page(services, asked, (Role.CLIENT,))
-    clients = [Client(id=row.user_id, full_name=row.full_name) for row in rows]
-    return json_answer(clients, headers=headers)
+    return json_answer([_client(row) for row in rows], headers=headers)
 
 
 def retrieve_client(services: Services, asked: IdRequest) -> Response:
     """One client."""
-    row = _person(services, asked, is_client=True)
-    return json_answer(Client(id=row.user_id, full_name=row.full_name))
+    return json_answer(_client(_person(services, asked, is_client=True)))
 
 
 def put_client(services: Services, asked: PutRequest[ClientPut]) -> Response:

@@ -54,6 +54,7 @@ STATUS: Final[dict[type[Refused], int]] = {
     refusals.SessionIsUnknown: 422,
     refusals.RecordTypeIsUnknown: 422,
     refusals.PersonIsUnknown: 404,
+    refusals.PersonIsErased: 410,
     refusals.RoleIsFixed: 422,
     refusals.RelationshipIsFixed: 422,
     refusals.SessionIsFixed: 422,
@@ -160,7 +161,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 READ: Final = (401, 403, 404, 422, 429)
 LOOK_UP: Final = (400, 401, 403, 415, 422, 429)
-CHANGE: Final = (400, 401, 403, 404, 409, 412, 413, 415, 422, 429)
+CHANGE: Final = (400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 429)
 """What reading, looking up and changing a note may answer besides what was asked for."""
 
 

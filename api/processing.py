@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import Response
 from pydantic import BaseModel
 
+from api.erased import Erasable
 from api.note_kinds import SOAP_NOTES, THERAPIST_NOTES, NoteKind
 from api.note_reads import find_note_outline
 from api.note_saves import by
@@ -28,7 +29,7 @@ METHOD: Final = (
 )
 
 
-class DeidentifiedNote(BaseModel):
+class DeidentifiedNote(Erasable):
     """The newest text of a note, its files' included, that was de-identified.
 
     `version` is the version that was read, and `is_newest` whether the note has no newer save.
@@ -76,19 +77,20 @@ def deidentified(kind: NoteKind, services: Services, asked: IdRequest) -> Respon
         raise NoteIsUnknown
     found = note.deidentified
     # What an amendment took out of the text must not be read here still.
-    if found is None or found.words is None or found.of_version in note.amended:
+    if found is None or found.of_version in note.amended:
         raise NotDeidentifiedYet
     return json_answer(
         DeidentifiedNote(
             id=asked.id,
             version=found.of_version,
             is_newest=found.of_version == note.saved_version,
-            data=found.words.text,
-            counts=dict(found.words.counts),
+            data=found.words.text if found.words else "",
+            counts=dict(found.words.counts) if found.words else {},
             method=METHOD,
             tool=found.tool,
             models=list(found.models),
             deidentified_at=found.at,
+            erased=found.words is None,
         )
     )
 
@@ -177,7 +179,7 @@ def _operations(kind: NoteKind) -> list[AnyOperation]:
             IdRequest,
             partial(process_again, kind),
             answer=Processing,
-            problems=(401, 403, 404, 409, 422, 429),
+            problems=(401, 403, 404, 409, 410, 422, 429),
             threads=Threads.SAVES,
         ),
     ]

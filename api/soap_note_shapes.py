@@ -6,8 +6,9 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
+from api.erased import Erasable
 from api.inputs import InputDate, InputId, InputSignature, InputText, RequestBody
 from api.note_bodies import DraftFields
 from api.therapist_note_shapes import LookUp, printed_as_required
@@ -16,7 +17,7 @@ from domain.value import Role
 # --- answers
 
 
-class SoapShort(BaseModel):
+class SoapShort(Erasable):
     """A SOAP note."""
 
     id: int
@@ -34,7 +35,7 @@ class SoapShort(BaseModel):
     therapist_session_id: int | None
 
 
-class SoapByType(BaseModel):
+class SoapByType(Erasable):
     """A SOAP note of one client and record type, with its timestamps."""
 
     id: int
@@ -54,7 +55,7 @@ class SoapByType(BaseModel):
     update_timestamp: datetime
 
 
-class TherapistSoapHistory(BaseModel):
+class TherapistSoapHistory(Erasable):
     """A history entry of a SOAP note, with the times of its session."""
 
     id: int
@@ -75,7 +76,7 @@ class TherapistSoapHistory(BaseModel):
     date: datetime
 
 
-class SoapHistoryByType(BaseModel):
+class SoapHistoryByType(Erasable):
     """A history entry of one client and record type, with its timestamps."""
 
     id: int
@@ -98,7 +99,7 @@ class SoapHistoryByType(BaseModel):
     update_timestamp: datetime
 
 
-class SoapLong(BaseModel):
+class SoapLong(Erasable):
     """A SOAP note in its long form."""
 
     id: int

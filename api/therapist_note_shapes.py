@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from api.erased import Erasable
 from api.inputs import InputDate, InputId, InputSignature, InputText, RequestBody
 from api.note_bodies import DraftFields
 
@@ -18,7 +19,7 @@ BASE: Final = "/apis/therapistnotes"
 # --- answers
 
 
-class NoteShort(BaseModel):
+class NoteShort(Erasable):
     """A note."""
 
     id: int
@@ -34,7 +35,7 @@ class NoteShort(BaseModel):
     therapist_session_id: int | None
 
 
-class NoteByType(BaseModel):
+class NoteByType(Erasable):
     """A note of one client and record type, with approval, signature and timestamps."""
 
     id: int
@@ -54,7 +55,7 @@ class NoteByType(BaseModel):
     update_timestamp: datetime
 
 
-class TherapistNotesHistory(BaseModel):
+class TherapistNotesHistory(Erasable):
     """A history entry of a note."""
 
     id: int
@@ -70,7 +71,7 @@ class TherapistNotesHistory(BaseModel):
     therapist_session_id: int | None
 
 
-class HistoryByType(BaseModel):
+class HistoryByType(Erasable):
     """A history entry of one client and record type, with its timestamps."""
 
     id: int
@@ -105,7 +106,7 @@ class FileContent(BaseModel):
     url: str
 
 
-class NoteLong(BaseModel):
+class NoteLong(Erasable):
     """A note in its long form. `file_content_json` describes the attached files."""
 
     id: int

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Final
 
 from fastapi import Response
-from pydantic import BaseModel
 
 from api.directory import permit, putting, reading
+from api.erased import Erasable
 from api.inputs import InputText, RequestBody, checked_text
 from api.note_reads import must_read
 from api.note_saves import by
@@ -28,7 +28,7 @@ class TranscriptPut(RequestBody):
     text: InputText
 
 
-class TranscriptOut(BaseModel):
+class TranscriptOut(Erasable):
     """A session's transcript. `version` is the session's, at which it was stored."""
 
     session_id: int
@@ -39,14 +39,15 @@ class TranscriptOut(BaseModel):
 
 def _shape(session: Session | None) -> TranscriptOut:
     stored = session.transcript if session else None
-    if session is None or stored is None or stored.words is None:
+    if session is None or stored is None:
         raise TranscriptIsUnknown
     assert session.transcript_version is not None, "a transcript has its version"
     return TranscriptOut(
         session_id=stored.session_id,
         version=session.transcript_version,
-        text=stored.words.text,
+        text=stored.words.text if stored.words else "",
         stored_at=stored.at,
+        erased=stored.words is None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from fastapi import Response
 from pydantic import BaseModel
 
+from api.erased import Erasable
 from api.inputs import InputId, RequestBody
 from api.note_saves import by
 from api.operations import AnyOperation, Operation, Threads, json_answer, list_of
@@ -25,6 +26,7 @@ from domain.refusals import (
     NothingToDraftFrom,
     NotPermitted,
     NotTheAuthor,
+    PersonIsErased,
     PsychotherapyNotesStartNothing,
 )
 from domain.value import Caller, Kind, Role
@@ -34,7 +36,7 @@ from projections.generations import GenerationRow
 PATH: Final = f"{BASE}/soap/trigger/"
 _NAME: Final = "apis_therapistnotes_soap_trigger"
 _TAG: Final = "soap-trigger"
-_CHANGE: Final = (400, 401, 403, 404, 409, 415, 422, 429)
+_CHANGE: Final = (400, 401, 403, 404, 409, 410, 415, 422, 429)
 
 
 class Trigger(RequestBody):
@@ -93,7 +95,7 @@ class Sentence(BaseModel):
     cites: list[Cite]
 
 
-class MadeBy(BaseModel):
+class MadeBy(Erasable):
     """What made a draft, and from what."""
 
     maker: str
@@ -132,7 +134,7 @@ def trigger_generation(services: Services, asked: TriggerRequest) -> Response:
     services.references.check(caller, **body.model_dump())
     session_id = _session(services, caller, body)
     with _alone(services, caller, body.therapist_client_id, session_id):
-        generation_id = ids.next(Kind.GENERATION)
+        generation_id = ids.next(caller.clinic_id, Kind.GENERATION)
         command = RequestGeneration(
             by=by(caller),
             at=services.clock(),
@@ -141,7 +143,7 @@ def trigger_generation(services: Services, asked: TriggerRequest) -> Response:
             therapist_client_id=body.therapist_client_id,
             record_type=body.record_type,
             therapist_session_id=session_id,
-            soap_note_id=ids.next(Kind.SOAP_NOTE),
+            soap_note_id=ids.next(caller.clinic_id, Kind.SOAP_NOTE),
             client_name=name,
         )
         services.ledger.record(caller.clinic_id, GENERATION, generation_id, command)
@@ -167,7 +169,7 @@ def generate_again(services: Services, asked: IdRequest) -> Response:
     caller = asked.caller
     row = _find(services, caller, asked.id)
     with _alone(services, caller, row.therapist_client_id, row.therapist_session_id):
-        soap_note_id = services.ledger.ids.next(Kind.SOAP_NOTE)
+        soap_note_id = services.ledger.ids.next(caller.clinic_id, Kind.SOAP_NOTE)
         command = RequestAgain(by=by(caller), at=services.clock(), soap_note_id=soap_note_id)
         services.ledger.record(caller.clinic_id, GENERATION, asked.id, command)
     return _under_way(asked.id)
@@ -208,8 +210,10 @@ def _client_name(services: Services, caller: Caller, body: Trigger) -> str:
     if not starts_work(body.record_type):
         raise PsychotherapyNotesStartNothing("record_type")
     person = services.people.find(caller, body.client_user_id)
-    if person is None or person.role is not Role.CLIENT or person.full_name is None:
+    if person is None or person.role is not Role.CLIENT:
         raise BadRequest(404, "There is no such client of yours.", "client_user_id")
+    if person.full_name is None:
+        raise PersonIsErased("client_user_id")
     return person.full_name
 
 
@@ -272,6 +276,7 @@ def _made_by(generation: Generation | None) -> MadeBy | None:
             Sentence(section=one.section, cites=[Cite(**c.model_dump()) for c in one.cites])
             for one in sentences
         ],
+        erased=drafted.words is None,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from domain.aggregate import Aggregate
+from domain.data_keys import DATA_KEYS
 from domain.generation import GENERATION
 from domain.note import NOTE, NoteAggregate
 from domain.person import PERSON
@@ -25,6 +26,7 @@ AGGREGATES: Final[tuple[AnyAggregate, ...]] = (
     RELATIONSHIP,
     RECORD_TYPE,
     GENERATION,
+    DATA_KEYS,
 )
 NOTE_AGGREGATES: Final[Mapping[Kind, NoteAggregate]] = {
     aggregate.kind: aggregate for aggregate in (NOTE, SOAP_NOTE)

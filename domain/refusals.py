@@ -97,6 +97,10 @@ class PersonIsUnknown(Refused):
     """There is no such person."""
 
 
+class PersonIsErased(Refused):
+    """This person was erased: what was said of them is gone, and nothing is recorded any more."""
+
+
 class RoleIsFixed(Refused):
     """A person keeps the role that they were registered with."""
 

@@ -102,6 +102,7 @@ class Kind(StrEnum):
     RELATIONSHIP = "relationship"
     RECORD_TYPE = "record-type"
     GENERATION = "generation"
+    DATA_KEYS = "data-keys"
 
 
 class Words(Value):

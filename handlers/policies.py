@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple, assert_never
 
 from domain.aggregates import kind_and_number
+from domain.data_keys import AnyDataKeysFact
 from domain.generation_facts import (
     AnyGenerationFact,
     GenerationCancelled,
@@ -51,8 +52,10 @@ class NoPolicyError(Exception):
     """No policy names facts of this type: a new aggregate was added, and this module was not."""
 
 
-DIRECTORY_FACTS: Final = AnySessionFact | AnyPersonFact | AnyRelationshipFact | AnyRecordTypeFact
-"""What is recorded about people, sessions and record types starts no job."""
+FACTS_WITHOUT_JOBS: Final = (
+    AnySessionFact | AnyPersonFact | AnyRelationshipFact | AnyRecordTypeFact | AnyDataKeysFact
+)
+"""What is recorded about people, sessions, record types and data keys starts no job."""
 
 
 def jobs_for(entry: Entry) -> Iterator[Job]:
@@ -62,7 +65,7 @@ def jobs_for(entry: Entry) -> Iterator[Job]:
         yield from _jobs_of_note(entry, fact)
     elif isinstance(fact, AnyGenerationFact):
         yield from _jobs_of_generation(entry, fact)
-    elif not isinstance(fact, DIRECTORY_FACTS):
+    elif not isinstance(fact, FACTS_WITHOUT_JOBS):
         raise NoPolicyError(type(fact).__name__)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
-from domain.refusals import Refused
+from domain.refusals import PersonIsErased, Refused
 from domain.work import WhyFailed
 from handlers.job_context import JobContext, PermanentFailure, RetryableFailure
 from handlers.jobs import JOB_HANDLERS
@@ -46,9 +46,7 @@ class Runs:
                 self._run(job, replace(self._context, by=by))
 
     def _run(self, job: Job, context: JobContext) -> None:
-        if not JOB_HANDLERS[job.name].is_wanted(context, job):
-            self._open_jobs.close(job)
-            return
+        # Counted before anything is looked at: what breaks is given up, wherever it breaks.
         starts = self._open_jobs.start(job)
         if starts > STARTS_MAX:
             self._give_up(job, context, self._open_jobs.why(job) or WhyFailed.ENDED_ITS_WORKER)
@@ -57,7 +55,10 @@ class Runs:
 
     def _try(self, job: Job, context: JobContext, starts: int) -> None:
         try:
-            JOB_HANDLERS[job.name].run(context, job)
+            if JOB_HANDLERS[job.name].is_wanted(context, job):
+                JOB_HANDLERS[job.name].run(context, job)
+        except PersonIsErased:  # nothing is recorded about them any more, and nobody waits for it
+            self._open_jobs.close(job)
         except (Shutdown, *UNREACHABLE):
             self._open_jobs.take_back_start(job)
             raise
@@ -79,6 +80,14 @@ class Runs:
     def _give_up(self, job: Job, context: JobContext, why: WhyFailed) -> None:
         try:
             JOB_HANDLERS[job.name].give_up(context, job, why)
-        except Refused:  # deleted in the meantime: no failure to record
+        except Refused:  # deleted or erased in the meantime: no failure to record
             log.info("the job %s is not wanted any more", job.name)
+        except (Shutdown, *UNREACHABLE):
+            self._open_jobs.take_back_start(job)
+            raise
+        except Exception as error:
+            # That it failed cannot be recorded either. The job stays open, for an operator to see; it is
+            # sent again ever more rarely (open_jobs.py), and not tried again by the queue meanwhile.
+            log.error("the job %s cannot be given up: %s", job.name, type(error).__name__)
+            return
         self._open_jobs.close(job)

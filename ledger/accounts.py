@@ -128,13 +128,6 @@ class Accounts:
             )
         return [(self._login(account), account) for account in rows]
 
-    def next_user_id(self) -> int:
-        """An unused id for a person."""
-        with self._datastore.get_connection() as conn:
-            row = conn.execute("SELECT nextval('ledger.user_id') AS id").fetchone()
-        assert row is not None
-        return int(row["id"])
-
     # --- signing in
 
     def signed_in(self, login: str, password: str) -> Account | None:

@@ -27,6 +27,7 @@ from psycopg.rows import tuple_row
 
 from ledger.database import Datastore
 from ledger.entry import Addition, Entry
+from ledger.fences import about
 from ledger.store import insert_entries, take_positions
 
 log = logging.getLogger("noteledger.appender")
@@ -196,7 +197,8 @@ def write_additions(
 ) -> list[int]:
     """Write the additions inside the caller's transaction; return the first position of each.
 
-    Clinics are locked in the order of their ids, so that two processes cannot deadlock.
+    Clinics are locked in the order of their ids, so that two processes cannot deadlock. Raises
+    PersonIsErased where an entry is about somebody who was erased.
     """
     in_order = sorted(enumerate(additions), key=lambda numbered: numbered[1].clinic_id)
     firsts = [0] * len(additions)
@@ -220,6 +222,7 @@ def write_additions(
             [entry.version for _, _, entry in new],
             [entry.fact.fact_type for _, _, entry in new],
             [entry.sealed for _, _, entry in new],
+            about([entry for _, _, entry in new]),
         )
     _insert_claims(cursor, [addition for addition in additions if addition.claim])
     _insert_attachments(cursor, [addition for addition in additions if addition.attachments])

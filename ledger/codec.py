@@ -5,10 +5,10 @@ because a row names it. Clear fields and words are JSON; the words are sealed (`
 clinic, aggregate, version and stored name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from eventsourcing.domain import DomainEventProtocol
@@ -16,8 +16,7 @@ from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic_core import from_json, to_json
 
 from domain.aggregates import FACT_TYPES
-from domain.value import Fact
-from ledger.keys import Keys
+from domain.value import Fact, Subject
 from ledger.sealing import (
     DataKey,
     clear_part,
@@ -124,10 +123,22 @@ def _upcast(fact_type: str, whole: bytes) -> tuple[str, bytes]:
     return fact_type, to_json(shape)
 
 
+class DataKeys(Protocol):
+    """Where the keys come from that facts are sealed and opened with (`keys.py`)."""
+
+    def for_sealing(self, clinic_id: int, subject: Subject) -> DataKey:
+        """The subject's key."""
+        ...
+
+    def for_opening(self, clinic_id: int, key_ids: Set[UUID]) -> dict[UUID, bytes]:
+        """The secrets of these keys, without those that are gone."""
+        ...
+
+
 class FactMapper(Mapper[UUID]):
     """The library's mapper, bound to one clinic: its own `Cipher` gets neither subject nor associated data."""
 
-    def __init__(self, clinic_id: int, keys: Keys) -> None:
+    def __init__(self, clinic_id: int, keys: DataKeys) -> None:
         super().__init__(JSONTranscoder())
         self.clinic_id = clinic_id
         self.keys = keys
@@ -143,12 +154,17 @@ class FactMapper(Mapper[UUID]):
         return StoredEvent(aggregate, version, fact.fact_type, sealed)
 
     def to_domain_event(self, stored_event: StoredEvent) -> StoredFact:
-        """Open, and check the commitment: the next decision is made on these facts."""
+        """Open, and check the commitment: the next decision is made on these facts.
+
+        Where the key is gone, so are the words.
+        """
         aggregate, version = stored_event.originator_id, stored_event.originator_version
         assert isinstance(aggregate, UUID)
         fact_type, sealed = stored_event.topic, stored_event.state
         associated_data = entry_associated_data(self.clinic_id, aggregate, version, fact_type)
         parts = take_apart(sealed)
-        secret = self.keys.for_opening(self.clinic_id, {parts.key_id})[parts.key_id]
+        secret = self.keys.for_opening(self.clinic_id, {parts.key_id}).get(parts.key_id)
+        if secret is None:
+            return StoredFact(aggregate, version, read_clear(fact_type, sealed))
         words = decrypt_and_verify_commitment(secret, associated_data, sealed)
         return StoredFact(aggregate, version, _fact(fact_type, parts.clear, words))

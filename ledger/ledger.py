@@ -14,7 +14,12 @@ from psycopg.rows import tuple_row
 
 from domain.aggregate import Aggregate, CommandT, FactT, StateT
 from domain.aggregates import aggregate_id, kind_and_number
-from domain.refusals import AttachmentIsUnknown, IdempotencyKeyWasUsed, SomebodyWasFaster
+from domain.refusals import (
+    AttachmentIsUnknown,
+    IdempotencyKeyWasUsed,
+    PersonIsErased,
+    SomebodyWasFaster,
+)
 from domain.value import Fact, Subject
 from ledger.appender import Appender, IdempotencyClaimTaken, LostRace
 from ledger.codec import FactMapper, StoredFact, entry_associated_data, open_fact, read_clear
@@ -76,7 +81,8 @@ class Ledger:
         The facts are durable when this returns. If we crash before, all of them are stored or none: a
         caller who got no answer sends the command again (one that makes a new note, with the same claim).
         Attachments that no fact names are not stored. Raises the aggregate's refusals, SomebodyWasFaster
-        after DECISIONS_MAX lost races, and IdempotencyKeyWasUsed.
+        after DECISIONS_MAX lost races, IdempotencyKeyWasUsed, and PersonIsErased where the facts are about
+        somebody who was erased.
         """
         uuid = aggregate_id(aggregate.kind, number)
         # A new number has no facts, so none are read. If it has some, the append loses its race.
@@ -195,20 +201,13 @@ class Ledger:
         return (row[0], SealedEntry(aggregate, version, row[1], row[2])) if row else None
 
     def open(self, clinic_id: int, sealed: Sequence[SealedEntry]) -> list[Fact]:
-        """The entries' facts with their words, in the given order."""
+        """The entries' facts with their words, in the given order; without words where the key is gone."""
         self._on_open(len(sealed))
         key_ids = [key_id_bytes(entry.sealed) for entry in sealed]
         named = {key_id: UUID(bytes=key_id) for key_id in set(key_ids)}
         secrets = self._keys.for_opening(clinic_id, set(named.values()))
         return [
-            open_fact(
-                secrets[named[key_id]],
-                entry_associated_data(
-                    clinic_id, entry.aggregate_id, entry.version, entry.fact_type
-                ),
-                entry.fact_type,
-                entry.sealed,
-            )
+            _opened(clinic_id, secrets.get(named[key_id]), entry)
             for entry, key_id in zip(sealed, key_ids, strict=True)
         ]
 
@@ -223,7 +222,7 @@ class Ledger:
         return Attachment(digest(sealed), sealed)
 
     def open_file(self, clinic_id: int, file_digest: str) -> bytes:
-        """The bytes of an attachment. Raises AttachmentIsUnknown."""
+        """The bytes of an attachment. Raises AttachmentIsUnknown, PersonIsErased."""
         with self._datastore.get_connection() as conn:
             row = (
                 conn.cursor(row_factory=tuple_row, binary=True)
@@ -237,7 +236,9 @@ class Ledger:
             raise AttachmentIsUnknown
         self._on_open(1)
         key_id = take_apart(row[0]).key_id
-        secret = self._keys.for_opening(clinic_id, {key_id})[key_id]
+        secret = self._keys.for_opening(clinic_id, {key_id}).get(key_id)
+        if secret is None:
+            raise PersonIsErased
         return decrypt_and_verify_commitment(secret, _file_associated_data(clinic_id), row[0])
 
     @contextmanager
@@ -291,6 +292,13 @@ class Ledger:
         state = self.state(clinic_id, aggregate, number)
         assert state is not None, "a claim is stored with the facts that it was made for"
         return Recorded(number, state, None)
+
+
+def _opened(clinic_id: int, secret: bytes | None, entry: SealedEntry) -> Fact:
+    if secret is None:  # destroyed with whoever the words were about
+        return read_clear(entry.fact_type, entry.sealed)
+    where = entry_associated_data(clinic_id, entry.aggregate_id, entry.version, entry.fact_type)
+    return open_fact(secret, where, entry.fact_type, entry.sealed)
 
 
 def _of(aggregate: Aggregate[StateT, CommandT, FactT], fact: Fact) -> FactT:

@@ -7,6 +7,7 @@ table lock, no NOTIFY and no sequence: appends of different clinics never wait f
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,7 +20,9 @@ from eventsourcing.persistence import (
 from psycopg import Cursor
 from psycopg.rows import tuple_row
 
+from domain.refusals import PersonIsErased
 from ledger.database import Datastore
+from ledger.fences import NOBODY, About
 
 POLL_SECONDS: Final = 0.1
 
@@ -35,6 +38,17 @@ def take_positions(cursor: Cursor[Any], clinic_id: int, count: int) -> int:
     return int(row[0])
 
 
+def lock_head(cursor: Cursor[Any], clinic_id: int) -> datetime:
+    """Lock the clinic's head until this transaction ends, and take no position; the database's clock."""
+    row = cursor.execute(
+        "SELECT clock_timestamp() FROM ledger.ledger_head WHERE clinic_id = %s FOR UPDATE",
+        (clinic_id,),
+    ).fetchone()
+    assert row is not None, f"clinic {clinic_id} has no ledger head"
+    now: datetime = row[0]
+    return now
+
+
 def insert_entries(
     cursor: Cursor[Any],
     clinic_id: int,
@@ -43,16 +57,24 @@ def insert_entries(
     versions: Sequence[int],
     fact_types: Sequence[str],
     sealed: Sequence[bytes],
+    about: About = NOBODY,
 ) -> None:
     """Append entries at consecutive positions, in the given order; one statement for any number.
 
-    The columns `kind` and `state` hold a fact's type and its sealed bytes.
+    The columns `kind` and `state` hold a fact's type and its sealed bytes. The caller holds the clinic's
+    head, and this statement sees all that was committed before: behind a fence nothing is inserted.
+    Raises PersonIsErased.
     """
     cursor.execute(
         "INSERT INTO ledger.entries (clinic_id, position, aggregate_id, version, kind, state)"
         " SELECT %(clinic_id)s, %(before)s + n, aggregate_id, version, kind, state"
         " FROM unnest(%(aggregate_ids)b::uuid[], %(versions)b::bigint[], %(fact_types)b::text[],"
-        "  %(sealed)b::bytea[]) WITH ORDINALITY AS new (aggregate_id, version, kind, state, n)",
+        "  %(sealed)b::bytea[]) WITH ORDINALITY AS new (aggregate_id, version, kind, state, n)"
+        " WHERE NOT EXISTS (SELECT FROM ledger.fences"
+        "  WHERE clinic_id = %(clinic_id)s AND person_id = ANY(%(persons)b::bigint[]))"
+        " AND cardinality(%(keys)b::uuid[]) = (SELECT count(*) FROM ledger.data_keys"
+        "  WHERE clinic_id = %(clinic_id)s AND key_id = ANY(%(keys)b::uuid[])"
+        "  AND wrapped IS NOT NULL)",
         {
             "clinic_id": clinic_id,
             "before": first_position - 1,
@@ -60,8 +82,12 @@ def insert_entries(
             "versions": list(versions),
             "fact_types": list(fact_types),
             "sealed": list(sealed),
+            "persons": list(about.persons),
+            "keys": list(about.keys),
         },
     )
+    if cursor.rowcount < len(sealed):
+        raise PersonIsErased
 
 
 class Recorder(ApplicationRecorder):

@@ -12,7 +12,7 @@ from domain.aggregates import aggregate_id, aggregate_of
 from domain.person import PERSON, PutPerson
 from domain.relationship import PutRelationship
 from domain.session import EventStatus, PutSession
-from domain.value import Kind, Role
+from domain.value import THE_CLINIC, Kind, Role
 from ledger.accounts import Accounts, LoginIsTaken
 from ledger.database import Datastore
 from ledger.ledger import Ledger
@@ -70,11 +70,13 @@ SESSIONS: Final = (
 
 
 def may_seed_demo(datastore: Datastore, ledger: Ledger) -> bool:
-    """Whether the ledger holds nothing but record types and (part of) the demo itself.
+    """Whether the ledger holds nothing but record types and (part of) the demo itself, with their keys.
 
     Its first person is looked at by name: somebody else's import may use the same ids.
     """
     own = [aggregate_id(kind, number) for kind, number in _aggregates()]
+    persons = (THE_CLINIC, *(person.user_id for person in PEOPLE))
+    own += [aggregate_id(Kind.DATA_KEYS, person_id) for person_id in persons]
     with datastore.get_connection() as conn:
         foreign = conn.execute(
             "SELECT FROM ledger.entries WHERE clinic_id = %s AND aggregate_id <> ALL(%s) LIMIT 1",

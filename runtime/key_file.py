@@ -8,7 +8,8 @@ from uuid import UUID
 
 from domain.value import THE_CLINIC
 from ledger.database import Datastore
-from ledger.keys import KeyDoesNotUnwrapError, KeyIsMissingError, Keys, LocalKeyFile
+from ledger.key_encryption import KeyDoesNotUnwrapError, LocalKeyFile
+from ledger.keys import KeyIsMissingError, Keys
 from runtime.checks import Finding, Level
 from runtime.operator_errors import OperatorError
 from runtime.settings import Settings
@@ -89,8 +90,8 @@ def _a_data_key(datastore: Datastore) -> tuple[int, UUID] | None:
 
 _A_DATA_KEY: Final = """
     (SELECT clinic_id, key_id FROM ledger.ledger_head JOIN ledger.data_keys USING (clinic_id)
-    WHERE person_id = %(the_clinic)s ORDER BY clinic_id LIMIT 1)
+    WHERE person_id = %(the_clinic)s AND wrapped IS NOT NULL ORDER BY clinic_id LIMIT 1)
     UNION ALL
-    (SELECT clinic_id, key_id FROM ledger.data_keys LIMIT 1)
+    (SELECT clinic_id, key_id FROM ledger.data_keys WHERE wrapped IS NOT NULL LIMIT 1)
     LIMIT 1
 """

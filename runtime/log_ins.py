@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from domain.person import PERSON, Person, PutPerson
 from domain.refusals import RoleIsFixed
-from domain.value import By, Role
+from domain.value import By, Kind, Role
 from ledger.accounts import (
     PASSWORD_CHARS_MAX,
     PASSWORD_CHARS_MIN,
@@ -119,10 +119,10 @@ def _person(system: System, asked: LogIn) -> int:
     accounts, ledger = system.services.accounts, system.services.ledger
     if asked.name.casefold() in {login.casefold() for login, _ in accounts.all(asked.clinic_id)}:
         raise LoginIsTaken
-    user_id = asked.user_id or accounts.next_user_id()
+    user_id = asked.user_id or ledger.ids.next(asked.clinic_id, Kind.PERSON)
     person: Person | None = ledger.outline(asked.clinic_id, PERSON, user_id)
     while person and asked.user_id is None:  # somebody was given this id by hand
-        user_id = accounts.next_user_id()
+        user_id = ledger.ids.next(asked.clinic_id, Kind.PERSON)
         person = ledger.outline(asked.clinic_id, PERSON, user_id)
     if person is None:
         command = PutPerson(

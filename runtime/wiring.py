@@ -153,6 +153,7 @@ def build(settings: Settings, app_url: str) -> Iterator[System]:
         key_file = open_key_file(settings, datastore)
         keys = Keys(datastore, key_file)
         require_right_key(settings.key_path, keys, datastore)
+        keys.record_old_keys()
         appender = Appender(datastore, [view.write for view in VIEWS])
         appender.start()
         stack.callback(appender.stop)

@@ -20,7 +20,8 @@ from psycopg.sql import SQL, Identifier
 from ledger import schema
 from ledger.appender import Appender
 from ledger.database import Datastore
-from ledger.keys import Keys, LocalKeyFile
+from ledger.key_encryption import LocalKeyFile
+from ledger.keys import Keys
 from ledger.ledger import Ledger
 from projections.history import History
 from projections.note_rows import NoteRows

@@ -92,6 +92,8 @@ PROGRESS: Final = 2
 """A record type that is not psychotherapy."""
 SESSION_ID: Final = 201
 NOTE_ID: Final = 1
+KEY_FACTS: Final = 2
+"""The facts of the clinic's data key and of Clara's stand before the first save about her."""
 
 X_RAY: Final = File(name="x-ray.png", media_type="image/png", size=4, sha256="a" * 64)
 LETTER: Final = File(name="letter.txt", media_type="text/plain", size=9, sha256="b" * 64)

@@ -6,6 +6,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from projections.rebuild import VIEWS, rebuild
+from tests.samples import KEY_FACTS
 
 Owner = psycopg.Connection[tuple[Any, ...]]
 Rows = list[tuple[Any, ...]]
@@ -49,9 +50,17 @@ def rows_of(owner: Owner, view: str) -> Rows:
 
 
 def positions(owner: Owner) -> list[int]:
-    """Every stored position, in order, of all clinics."""
-    found = owner.execute("SELECT position FROM ledger.entries ORDER BY clinic_id, position")
+    """The position of each entry but the facts of data keys, in order, of all clinics."""
+    found = owner.execute(
+        "SELECT position FROM ledger.entries WHERE kind <> 'data-key-made/1'"
+        " ORDER BY clinic_id, position"
+    )
     return [position for (position,) in found.fetchall()]
+
+
+def after_keys(number: int) -> list[int]:
+    """The positions of so many entries that follow the facts of two data keys."""
+    return list(range(KEY_FACTS + 1, KEY_FACTS + 1 + number))
 
 
 def _claims_without_an_entry(owner: Owner) -> Rows:

@@ -5,7 +5,7 @@ deleted; what is wrong in a request stays as wrong as it was.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, Final, cast
@@ -53,6 +53,15 @@ ENTRIES: Final = {
     "relationships": ALMA_TREATS_CLARA,
     "sessions": SESSION_ID,
 }
+MEANING: Final = {"positive_data_acceptance": {"expected-statuses": RIGHT_SHAPE}}
+ABOUT_MEANING: Final = (
+    "positive_data_acceptance",
+    "negative_data_rejection",
+    "use_after_free",
+    "ensure_resource_availability",
+    "ignored_auth",
+)
+"""Checks that ask for more than that an answer is one of those that the document shows."""
 AnyCase = Case[Any]
 AN_ID: Final = "[1-9][0-9]{0,15}"
 
@@ -148,14 +157,16 @@ class Aim:
         return str(file["url"].rstrip("/").rpartition("/")[2])
 
 
-def _schema(clinic: Clinic, who: By) -> BaseSchema:
+def _schema(
+    clinic: Clinic, who: By, checks: Mapping[str, Mapping[str, Any]] = MEANING
+) -> BaseSchema:
     login, token = clinic.tokens[who]
     config = SchemathesisConfig.from_dict(
         {
             "auth": {"basic": {"username": login, "password": token}},
             "generation": {"max-examples": MAX_EXAMPLES, "deterministic": True},
             "continue-on-failure": True,
-            "checks": {"positive_data_acceptance": {"expected-statuses": RIGHT_SHAPE}},
+            "checks": checks,
             "operations": [
                 {
                     "include-operation-id": "auth_login",
@@ -226,6 +237,26 @@ def check_document(clinic: Clinic, who: By, paths: str) -> None:
     }
     # Not all of it came to nothing: every operation was done as its caller may do it.
     assert _undone(seen) <= {"POST /auth/login/"}
+
+
+def check_answers(clinic: Clinic, who: By, aim: Callable[[str], dict[str, str]]) -> None:
+    """Ask as `who` for all operations, whatever comes of it: no answer is one that is not documented.
+
+    `aim` gives the parameters of a path. Nothing is deleted, and no stream is listened to.
+    """
+    schema = _schema(clinic, who, {name: {"enabled": False} for name in ABOUT_MEANING})
+    schema = schema.exclude(path_regex="^/events/").exclude(method="DELETE")
+
+    def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, Any]) -> None:
+        case.path_parameters.update(aim(case.operation.path))
+
+    hooks.hook(before_call)
+    try:
+        seen = list(from_schema(schema).execute())
+    finally:
+        hooks.unregister(before_call)
+    found = [failure for event in seen for failure in _found(event)]
+    assert not found, "\n\n".join(found)
 
 
 def _undone(seen: list[EngineEvent]) -> set[str]:

@@ -785,7 +785,7 @@ def test_every_refusal_has_its_status_and_its_sentence() -> None:
         if isinstance(value, type) and issubclass(value, Refused) and value is not Refused
     }
     assert STATUS.keys() == named
-    assert set(STATUS.values()) <= {403, 404, 409, 412, 422}
+    assert set(STATUS.values()) <= {403, 404, 409, 410, 412, 422}
     for refused in named:
         assert refused.sentence().endswith("."), refused
         assert refused.__doc__ != Refused.__doc__

@@ -350,7 +350,7 @@ def test_cut_again_and_again_while_notes_are_saved(
     clinic: Clinic, service: Served, at: int
 ) -> None:
     def save(_: int) -> int:
-        note_id = clinic.services.ledger.ids.next(Kind.NOTE)
+        note_id = clinic.services.ledger.ids.next(clinic.number, Kind.NOTE)
         clinic.services.ledger.record(clinic.number, NOTE, note_id, create())
         return note_id
 
@@ -369,7 +369,7 @@ def test_cut_again_and_again_while_notes_are_saved(
 def test_from_far_back(clinic: Clinic, at: int) -> None:
     """Beyond what is kept, and over more than a page."""
     record, ids = clinic.services.ledger.record, clinic.services.ledger.ids
-    notes = [ids.next(Kind.NOTE) for _ in range(PAGE_ENTRIES + 20)]
+    notes = [ids.next(clinic.number, Kind.NOTE) for _ in range(PAGE_ENTRIES + 20)]
     with served(clinic, changes_kept=3) as service, service.listening(clinic.alma) as stream:
         for note_id in notes[:10]:
             record(clinic.number, NOTE, note_id, create())
@@ -516,11 +516,12 @@ def test_an_entry_that_cannot_be_read_is_passed_by(clinic: Clinic, service: Serv
 def test_streams_outlast_a_lost_connection(clinic: Clinic, service: Served) -> None:
     with service.listening(clinic.alma) as stream:
         next(stream.lines)
+        record = clinic.services.ledger.record
+        note_id = clinic.services.ledger.ids.next(clinic.number, Kind.NOTE)
         clinic.owner.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        record, note_id = clinic.services.ledger.record, clinic.services.ledger.ids.next(Kind.NOTE)
         record(clinic.number, NOTE, note_id, create())
         assert [told.gist[2] for told in stream.take(1)] == [note_id]
 

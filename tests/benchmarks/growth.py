@@ -66,7 +66,7 @@ def creates(system: System, seeded: Seeded) -> Iterator[NewNote]:
             record_type=SEEDED_TYPE,
             draft=Draft(text=TEXT),
         )
-        yield system.services.ledger.ids.next(Kind.NOTE), create
+        yield system.services.ledger.ids.next(CLINIC, Kind.NOTE), create
 
 
 def stored(system: System) -> int:

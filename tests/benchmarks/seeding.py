@@ -117,7 +117,7 @@ def _seed_notes(system: System, seeded: Seeded, client: int) -> None:
     by = By(user_id=seeded.therapist_of(client).user_id, role=Role.THERAPIST)
     for aggregate in (NOTE, SOAP_NOTE):
         for _ in range(NOTES_EACH):
-            note_id = ledger.ids.next(aggregate.kind)
+            note_id = ledger.ids.next(CLINIC, aggregate.kind)
             create = CreateNote(
                 by=by,
                 at=at,

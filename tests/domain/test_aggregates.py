@@ -148,4 +148,5 @@ def test_the_stored_numbers_of_the_kinds_never_change() -> None:
         "relationship": 5,
         "record-type": 6,
         "generation": 7,
+        "data-keys": 20,
     }

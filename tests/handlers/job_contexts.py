@@ -14,7 +14,8 @@ from handlers.deidentify import Deidentifier, Names
 from handlers.job_context import JobContext
 from handlers.policies import Job
 from handlers.soap_writer import Section, Sentence, SoapDraft, Source, Span
-from ledger.keys import Keys, LocalKeyFile
+from ledger.key_encryption import LocalKeyFile
+from ledger.keys import Keys
 from ledger.ledger import Ledger
 from projections.transcripts import DraftSources
 from tests.databases import Program
@@ -25,6 +26,7 @@ MakeDraft = Callable[[Sequence[Source], Names], SoapDraft]
 
 STATUS_JOB: Final = Job(CLINIC, JobName.SET_EVENT_STATUS, Kind.NOTE, NOTE_ID, 1)
 DRAFT_JOB: Final = Job(CLINIC, JobName.WRITE_SOAP_NOTE, Kind.GENERATION, GENERATION_ID, 1)
+DEIDENTIFY_JOB: Final = Job(CLINIC, JobName.DEIDENTIFY, Kind.NOTE, NOTE_ID, 1)
 
 
 def first_words(sources: Sequence[Source], names: Names) -> SoapDraft:

@@ -22,7 +22,8 @@ from handlers.open_jobs import OpenJobs
 from handlers.policies import Job
 from handlers.runs import Runs
 from handlers.soap_writer import DraftFailure, SoapDraft, Source
-from ledger.keys import KeyIsRefusedError, LocalKeyFile
+from ledger.key_encryption import LocalKeyFile
+from ledger.keys import KeyIsRefusedError
 from ledger.ledger import Ledger, Recorded
 from tests.databases import Program
 from tests.handlers.job_contexts import (

@@ -10,7 +10,7 @@ from domain.generation_facts import AnyGenerationFact
 from domain.note_facts import AnyNoteFact
 from domain.value import PSYCHOTHERAPY, Fact, Kind, Role
 from domain.work import JobName
-from handlers.policies import DIRECTORY_FACTS, Job, NoPolicyError, jobs_for
+from handlers.policies import FACTS_WITHOUT_JOBS, Job, NoPolicyError, jobs_for
 from ledger.entry import Entry
 from tests import work_samples as work
 from tests.ledger.frozen import SAMPLES, Sample
@@ -102,7 +102,7 @@ def stored_types(parent: type[Fact] = Fact) -> Iterator[type[Fact]]:
 @pytest.mark.parametrize("fact_type", sorted(set(stored_types()), key=str))
 def test_every_fact_is_one_that_the_policies_know(fact_type: type[Fact]) -> None:
     """Of notes and generations mypy sees each fact (`assert_never`); the others start nothing."""
-    assert issubclass(fact_type, AnyNoteFact | AnyGenerationFact | DIRECTORY_FACTS)
+    assert issubclass(fact_type, AnyNoteFact | AnyGenerationFact | FACTS_WITHOUT_JOBS)
 
 
 def test_a_fact_that_the_policies_do_not_know_is_not_passed_over_in_silence() -> None:

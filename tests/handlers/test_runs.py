@@ -22,8 +22,11 @@ from handlers.deidentify import Names
 from handlers.open_jobs import OpenJobs
 from handlers.runs import STARTS_MAX, Runs
 from handlers.soap_writer import DraftFailed, DraftFailure, SoapDraft, Source
+from ledger.keys import CHECKED_SECONDS
+from ledger.sealing import SealBrokenError
 from tests.databases import Database, Program
 from tests.handlers.job_contexts import (
+    DEIDENTIFY_JOB,
     DRAFT_JOB,
     STATUS_JOB,
     MakeDraft,
@@ -34,7 +37,7 @@ from tests.handlers.job_contexts import (
     with_generation,
     with_session,
 )
-from tests.samples import CLINIC, NOTE_ID, delete, present
+from tests.samples import ADAM, CLARA, CLINIC, NOON, NOTE_ID, delete, present
 from tests.work_samples import GENERATION_ID, cancel, request_again
 
 Owner = psycopg.Connection[TupleRow]
@@ -214,6 +217,42 @@ class TestFailures:
         program.ledger.record(CLINIC, GENERATION, GENERATION_ID, request_again())
         runs_of(program).run(DRAFT_JOB._replace(version=2))
         assert state_of_draft(program) is GenerationState.DONE
+
+
+class TestWhatCannotBeLookedAt:
+    """A job is counted before anything is looked at, so that it ends whatever breaks."""
+
+    def test_a_job_on_an_erased_client_is_closed(self, program: Program, owner: Owner) -> None:
+        with_generation(program)
+        OpenJobs(program.datastore).ask([(DRAFT_JOB, 1), (STATUS_JOB, 2), (DEIDENTIFY_JOB, 3)])
+        program.keys.destroy(CLINIC, CLARA.user_id, ADAM, NOON)
+        for job in (DRAFT_JOB, STATUS_JOB, DEIDENTIFY_JOB):
+            runs_of(program).run(job)
+        assert open_rows(owner) == []
+
+    def test_so_is_one_whose_keys_were_deleted(self, program: Program, owner: Owner) -> None:
+        with_generation(program)
+        OpenJobs(program.datastore).ask([(DRAFT_JOB, 1), (STATUS_JOB, 2), (DEIDENTIFY_JOB, 3)])
+        owner.execute("DELETE FROM ledger.data_keys WHERE person_id = %s", (CLARA.user_id,))
+        Event().wait(CHECKED_SECONDS)
+        for job in (DRAFT_JOB, STATUS_JOB, DEIDENTIFY_JOB):
+            runs_of(program).run(job)
+        assert open_rows(owner) == []
+
+    def test_what_breaks_its_look_is_tried_a_few_times_and_then_left_to_the_operator(
+        self, program: Program, owner: Owner
+    ) -> None:
+        """Its bytes are broken: nothing of it can be read, nor can it be recorded that it failed."""
+        with_generation(program)
+        owner.execute("UPDATE ledger.entries SET state = '\\x01' WHERE kind LIKE 'generation-%%'")
+        runs = runs_of(program)
+        for starts in range(1, STARTS_MAX):
+            with pytest.raises(SealBrokenError):
+                runs.run(DRAFT_JOB)
+            assert open_rows(owner) == [(starts, WhyFailed.BROKE)]
+        for starts in range(STARTS_MAX, STARTS_MAX + 3):
+            runs.run(DRAFT_JOB)
+            assert open_rows(owner) == [(starts, WhyFailed.BROKE)]
 
 
 POISONED: Final = """

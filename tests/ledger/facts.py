@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from domain.data_keys import DataKeyMade, DataKeysDestroyed
 from domain.generation_facts import (
     Cite,
     DraftSource,
@@ -47,7 +48,7 @@ from domain.session import (
     TranscriptStored,
     TranscriptWords,
 )
-from domain.value import MAX_ID, Authentication, By, Fact, Kind, Reason, Role
+from domain.value import MAX_ID, Authentication, By, Fact, KeyScope, Kind, Reason, Role
 from domain.work import JobName, WhyFailed
 
 TEXT: Final = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -167,6 +168,8 @@ _DRAFT: Final[dict[str, Any]] = {
     | st.builds(DraftWords, text=TEXT, sentences=st.lists(_SENTENCES, max_size=2).map(tuple)),
 }
 
+_KEYS: Final[dict[str, Any]] = _ANY | {"person_id": st.integers(0, MAX_ID)}
+
 STRATEGIES: Final[dict[type[Fact], st.SearchStrategy[Fact]]] = {
     NoteDrafted: st.builds(NoteDrafted, **_VERSION),
     NoteApproved: st.builds(NoteApproved, **_VERSION | {"words": st.none() | _APPROVED_WORDS}),
@@ -199,5 +202,11 @@ STRATEGIES: Final[dict[type[Fact], st.SearchStrategy[Fact]]] = {
     GenerationFinished: st.builds(GenerationFinished, **_RUN, soap_note_id=_IDS),
     GenerationFailed: st.builds(GenerationFailed, **_RUN, **_WHY),
     GenerationCancelled: st.builds(GenerationCancelled, **_RUN),
+    DataKeyMade: st.builds(
+        DataKeyMade, **_KEYS, key_id=st.uuids(), scope=st.sampled_from(KeyScope)
+    ),
+    DataKeysDestroyed: st.builds(
+        DataKeysDestroyed, **_KEYS, key_ids=st.lists(st.uuids(), max_size=2).map(tuple)
+    ),
 }
 """By class; a test holds this against the registry of all facts."""

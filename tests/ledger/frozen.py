@@ -11,12 +11,22 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from domain.aggregates import aggregate_id
+from domain.data_keys import DataKeyMade, DataKeysDestroyed
 from domain.note_facts import Meaning
 from domain.person import PersonRegistered, PersonRenamed, PersonWords
 from domain.record_type import RecordTypeDefined, RecordTypeRetired
 from domain.relationship import RelationshipBegan, RelationshipEnded
 from domain.session import EventStatus, SessionRescheduled, SessionScheduled, SessionStatusSet
-from domain.value import PSYCHOTHERAPY, THE_WORKER, Authentication, By, Fact, Kind, Role
+from domain.value import (
+    PSYCHOTHERAPY,
+    THE_WORKER,
+    Authentication,
+    By,
+    Fact,
+    KeyScope,
+    Kind,
+    Role,
+)
 from ledger.codec import entry_associated_data, seal_fact
 from ledger.sealing import DataKey
 from tests.samples import (
@@ -157,6 +167,16 @@ _DEFINED: Final = RecordTypeDefined(
     by=ADAM, at=NOON, record_type=PROGRESS, name="Progress note", description="How it goes."
 )
 _RETIRED: Final = RecordTypeRetired(by=ADAM, at=NOON, record_type=PROGRESS)
+_KEY_MADE: Final = DataKeyMade(
+    by=THE_WORKER,
+    at=NOON,
+    person_id=CLARA.user_id,
+    key_id=UUID("6e6f7465-6c65-4467-8572-000000000001"),
+    scope=KeyScope.PSYCHOTHERAPY,
+)
+_KEYS_DESTROYED: Final = DataKeysDestroyed(
+    by=ADAM, at=NOON, person_id=CLARA.user_id, key_ids=(_KEY_MADE.key_id,)
+)
 
 SAMPLES: Final[dict[str, Sample]] = {
     "a draft": _once("note-drafted/1", Kind.NOTE, NOTE_ID, 1, drafted()),
@@ -267,6 +287,8 @@ SAMPLES: Final[dict[str, Sample]] = {
     "a draft by somebody in full": _now(Kind.NOTE, NOTE_ID, 11, drafted(), by=IN_FULL),
     "a run begun by the worker": _now(Kind.GENERATION, GENERATION_ID, 9, started(4), by=THE_WORKER),
     "a person by an operator": _now(Kind.PERSON, CLARA.user_id, 3, _REGISTERED, by=_OPERATOR),
+    "a data key": _now(Kind.DATA_KEYS, CLARA.user_id, 1, _KEY_MADE),
+    "the end of the data keys": _now(Kind.DATA_KEYS, CLARA.user_id, 2, _KEYS_DESTROYED),
 }
 
 

@@ -32,8 +32,8 @@ from ledger.keys import Keys
 from projections.rebuild import VIEWS
 from tests.databases import Database, Program, running
 from tests.ledger.wire import Cut, wire_to
-from tests.samples import ALMA, CLINIC, ELSEWHERE, caller, create, drafted
-from tests.wholeness import assert_whole, positions
+from tests.samples import ALMA, CLINIC, ELSEWHERE, KEY_FACTS, caller, create, drafted
+from tests.wholeness import after_keys, assert_whole, positions
 
 Owner = psycopg.Connection[TupleRow]
 
@@ -68,7 +68,10 @@ def addition(
 def appended_in_one_batch(
     datastore: Datastore, additions: Sequence[Addition], writers: Sequence[ViewWriter] = WRITE_VIEWS
 ) -> list[int | type[Exception]]:
-    """Each addition's position or refusal: they wait already when the appender starts."""
+    """Each addition's position after the facts of the keys, or its refusal.
+
+    All wait already when the appender starts.
+    """
     appender = Appender(datastore, writers)
     with ThreadPoolExecutor(len(additions)) as threads:
         answers: list[Future[int]] = []
@@ -80,7 +83,7 @@ def appended_in_one_batch(
         raised = [answer.exception() for answer in answers]
         appender.stop()
     return [
-        type(error) if isinstance(error, Exception) else answer.result()
+        type(error) if isinstance(error, Exception) else answer.result() - KEY_FACTS
         for answer, error in zip(answers, raised, strict=True)
     ]
 
@@ -144,7 +147,8 @@ class TestOneBatch:
     def test_a_clinic_that_is_not_there_is_refused_alone(
         self, datastore: Datastore, keys: Keys, owner: Owner
     ) -> None:
-        batch = [addition(keys, 1), addition(keys, 2, clinic_id=7), addition(keys, 3)]
+        nowhere = addition(keys, 2)._replace(clinic_id=7)
+        batch = [addition(keys, 1), nowhere, addition(keys, 3)]
         first, refused, last = appended_in_one_batch(datastore, batch)
         assert isinstance(refused, type)
         assert (first, last) == (1, 2)
@@ -196,10 +200,10 @@ class TestLostAnswer:
     def test_a_lone_save(self, cut: Cut, database: Database, key_file: Path, owner: Owner) -> None:
         with _on_a_wire(database, key_file) as (wire, program):
             wire.cut_at_next_commit(cut)
-            assert program.ledger.record(CLINIC, NOTE, 1, create()).position == 1
+            assert program.ledger.record(CLINIC, NOTE, 1, create()).position == KEY_FACTS + 1
             assert wire.cuts == 1
-            assert program.ledger.record(CLINIC, NOTE, 2, create()).position == 2
-        assert positions(owner) == [1, 2]
+            assert program.ledger.record(CLINIC, NOTE, 2, create()).position == KEY_FACTS + 2
+        assert positions(owner) == after_keys(2)
         assert_whole(owner)
 
     @pytest.mark.parametrize("cut", Cut)
@@ -210,8 +214,8 @@ class TestLostAnswer:
         with _on_a_wire(database, key_file) as (wire, program):
             wire.cut_at_next_commit(cut, cut, cut)
             recorded = program.ledger.record(CLINIC, NOTE, 1, create(), claim=CLAIM)
-            assert recorded.position == 1
-        assert positions(owner) == [1]
+            assert recorded.position == KEY_FACTS + 1
+        assert positions(owner) == after_keys(1)
         assert_whole(owner)
 
     @pytest.mark.parametrize("cut", Cut)
@@ -234,7 +238,7 @@ class TestLostAnswer:
                 for n in range(1, 41)
             ]
             told = sorted(record.result().position or 0 for record in recorded)
-        assert told == positions(owner) == list(range(1, 41))
+        assert told == positions(owner) == after_keys(40)
         assert_whole(owner)
 
 
@@ -244,7 +248,8 @@ class TestTerminatedBackends:
     ) -> None:
         """An operator ends every connection, three times, while eight threads save."""
         done = threading.Event()
-        acknowledged: list[int] = []
+        first_save = program.ledger.record(CLINIC, NOTE, 10_000, create())  # makes the keys
+        acknowledged = [first_save.position or 0]
 
         def save(first: int) -> None:
             for n in range(first, 10_000, 8):
@@ -279,14 +284,14 @@ class TestTerminatedBackends:
             time.sleep(0.5)
             assert not saving.done()
             server_admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
-            assert saving.result(timeout=60).position == 2
+            assert saving.result(timeout=60).position == KEY_FACTS + 2
         assert_whole(owner)
 
 
 class TestStopping:
     def test_what_waits_is_appended(self, datastore: Datastore, keys: Keys, owner: Owner) -> None:
         appended_in_one_batch(datastore, [addition(keys, note_id) for note_id in range(1, 9)])
-        assert positions(owner) == list(range(1, 9))
+        assert positions(owner) == after_keys(8)
 
     def test_who_comes_after_is_told(self, datastore: Datastore, keys: Keys) -> None:
         appender = Appender(datastore, WRITE_VIEWS)
@@ -306,7 +311,7 @@ class TestStopping:
             appender.stop()
             raised = [answer.exception(timeout=60) for answer in answers]
         assert {type(error) for error in raised} <= {type(None), AppenderIsStoppedError}
-        assert positions(owner) == list(range(1, 1 + raised.count(None)))
+        assert positions(owner) == after_keys(raised.count(None))
 
 
 @pytest.fixture
@@ -333,4 +338,6 @@ def _terminate_others(owner: Owner) -> None:
 
 
 def _transactions(owner: Owner) -> list[TupleRow]:
-    return owner.execute("SELECT DISTINCT xmin::text FROM ledger.entries").fetchall()
+    return owner.execute(
+        "SELECT DISTINCT xmin::text FROM ledger.entries WHERE kind <> 'data-key-made/1'"
+    ).fetchall()

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from domain.data_keys import DataKeyMade
 from domain.note import NOTE
 from ledger import bookmark
 from ledger.bookmark import Follower, TryLater
@@ -19,14 +20,17 @@ from ledger.entry import Entry
 from ledger.ledger import Ledger
 from ledger.locks import try_lock
 from ledger.stopped import Stopped, stopped
-from tests.samples import CLINIC, ELSEWHERE, create
+from tests.samples import CLINIC, ELSEWHERE, KEY_FACTS, create
 
 Owner = psycopg.Connection[TupleRow]
 SECONDS = 60.0
 
 
 class Taken:
-    """What a follower was handed; `refuse` raises where the test wants it to."""
+    """What a follower was handed; `refuse` raises where the test wants it to.
+
+    `positions` are counted after the facts of the data keys, which are taken as well.
+    """
 
     def __init__(self, refuse: Callable[[Entry], None] = lambda _: None) -> None:
         self.positions: list[tuple[int, int]] = []
@@ -39,7 +43,8 @@ class Taken:
         self.batches.append(len(entries))
         for entry in entries:
             assert entry.fact.words is None
-            self.positions.append((entry.clinic_id, entry.position))
+            if not isinstance(entry.fact, DataKeyMade):
+                self.positions.append((entry.clinic_id, entry.position - KEY_FACTS))
 
 
 def write_notes(ledger: Ledger, number: int, clinic_id: int = CLINIC, first: int = 1) -> None:
@@ -113,7 +118,7 @@ def test_whoever_dies_while_taking_makes_the_next_take_the_batch_again(
     before = Taken()
 
     def die(entries: Sequence[Entry]) -> None:
-        before(entries[:cut])
+        before(entries[: cut + KEY_FACTS])
         raise KeyboardInterrupt
 
     with (
@@ -150,40 +155,42 @@ def test_an_entry_that_cannot_be_taken_is_set_aside_and_no_other(
     write_notes(ledger, 3)
 
     def refuse(entry: Entry) -> None:
-        if entry.position == 2:
+        if entry.position == KEY_FACTS + 2:
             raise ValueError("with words about a person")
 
     taken = Taken(refuse)
     take_all(datastore, taken)
     assert taken.positions == [(CLINIC, 1), (CLINIC, 3)]
     rows = owner.execute("SELECT clinic_id, follower, position, error FROM ledger.set_aside")
-    assert rows.fetchall() == [(CLINIC, "test", 2, "ValueError")]
+    assert rows.fetchall() == [(CLINIC, "test", KEY_FACTS + 2, "ValueError")]
 
 
 def test_an_entry_of_a_newer_program_is_set_aside(
     ledger: Ledger, datastore: Datastore, owner: Owner
 ) -> None:
     write_notes(ledger, 2)
-    owner.execute("UPDATE ledger.entries SET kind = 'not-known-yet/1' WHERE position = 1")
+    owner.execute("UPDATE ledger.entries SET kind = 'not-known-yet/1' WHERE position = 3")
     taken = Taken()
     take_all(datastore, taken)
     assert taken.positions == [(CLINIC, 2)]
     rows = owner.execute("SELECT position, error FROM ledger.set_aside").fetchall()
-    assert rows == [(1, "FactTypeIsUnknownError")]
+    assert rows == [(KEY_FACTS + 1, "FactTypeIsUnknownError")]
 
 
 def test_what_was_set_aside_is_tried_again_when_somebody_leads_anew(
     ledger: Ledger, datastore: Datastore, owner: Owner
 ) -> None:
     write_notes(ledger, 2)
-    owner.execute("UPDATE ledger.entries SET kind = 'not-known-yet/1' WHERE position = 1")
+    owner.execute("UPDATE ledger.entries SET kind = 'not-known-yet/1' WHERE position = 3")
     taken = Taken()
     take_all(datastore, taken)
     follower = Follower(datastore, "test", taken)
     with datastore.get_connection() as conn:
         follower.retake(conn)
-        assert owner.execute("SELECT position FROM ledger.set_aside").fetchall() == [(1,)]
-        owner.execute("UPDATE ledger.entries SET kind = 'note-drafted/2' WHERE position = 1")
+        assert owner.execute("SELECT position FROM ledger.set_aside").fetchall() == [
+            (KEY_FACTS + 1,)
+        ]
+        owner.execute("UPDATE ledger.entries SET kind = 'note-drafted/2' WHERE position = 3")
         follower.retake(conn)
     assert taken.positions == [(CLINIC, 2), (CLINIC, 1)]
     assert owner.execute("SELECT position FROM ledger.set_aside").fetchall() == []
@@ -196,7 +203,7 @@ def test_long_ledgers_are_taken_in_batches(
     write_notes(ledger, 8)
     taken = Taken()
     take_all(datastore, taken)
-    assert taken.batches == [3, 3, 2]
+    assert taken.batches == [3, 3, 3, 1]
     assert [position for _, position in taken.positions] == list(range(1, 9))
 
 
@@ -250,10 +257,10 @@ class TestBrokenLedger:
     @pytest.mark.parametrize(
         ("damage", "where", "reason"),
         [
-            ("DELETE FROM ledger.entries WHERE position = 3", 3, Reason.MISSING),
-            ("DELETE FROM ledger.entries WHERE position = 5", 5, Reason.MISSING),
-            ("UPDATE ledger.ledger_head SET position = 7 WHERE clinic_id = 1", 6, Reason.MISSING),
-            ("UPDATE ledger.entries SET version = 4 WHERE position = 4", 4, Reason.VERSION),
+            ("DELETE FROM ledger.entries WHERE position = 3 + 2", 3, Reason.MISSING),
+            ("DELETE FROM ledger.entries WHERE position = 5 + 2", 5, Reason.MISSING),
+            ("UPDATE ledger.ledger_head SET position = 9 WHERE clinic_id = 1", 6, Reason.MISSING),
+            ("UPDATE ledger.entries SET version = 4 WHERE position = 4 + 2", 4, Reason.VERSION),
         ],
     )
     def test_it_stops_there(
@@ -264,19 +271,19 @@ class TestBrokenLedger:
         take_all(datastore, taken)
         before = [(CLINIC, position) for position in range(1, where)]
         assert sorted(taken.positions) == [*before, (ELSEWHERE, 1), (ELSEWHERE, 2)]
-        assert stopped(datastore) == [Stopped(CLINIC, "test", where, reason)]
+        assert stopped(datastore) == [Stopped(CLINIC, "test", where + KEY_FACTS, reason)]
 
     def test_entries_that_were_read_and_are_gone(
         self, ledger: Ledger, datastore: Datastore, owner: Owner
     ) -> None:
         taken = Taken()
         take_all(datastore, taken)
-        owner.execute("DELETE FROM ledger.entries WHERE clinic_id = 1 AND position > 3")
-        owner.execute("UPDATE ledger.ledger_head SET position = 3 WHERE clinic_id = 1")
+        owner.execute("DELETE FROM ledger.entries WHERE clinic_id = 1 AND position > 5")
+        owner.execute("UPDATE ledger.ledger_head SET position = 5 WHERE clinic_id = 1")
         write_notes(ledger, 1, ELSEWHERE, first=3)
         take_all(datastore, taken)
         assert (ELSEWHERE, 3) in taken.positions
-        assert stopped(datastore) == [Stopped(CLINIC, "test", 4, Reason.CUT)]
+        assert stopped(datastore) == [Stopped(CLINIC, "test", 4 + KEY_FACTS, Reason.CUT)]
 
     def test_it_goes_on_once_it_is_mended(self, datastore: Datastore, owner: Owner) -> None:
         owner.execute("CREATE TEMP TABLE kept AS SELECT * FROM ledger.entries WHERE position = 3")
@@ -309,7 +316,7 @@ class TestBrokenLedger:
     def test_it_is_logged_once(
         self, datastore: Datastore, owner: Owner, caplog: pytest.LogCaptureFixture
     ) -> None:
-        owner.execute("DELETE FROM ledger.entries WHERE position = 3")
+        owner.execute("DELETE FROM ledger.entries WHERE clinic_id = 1 AND position = 3")
         follower = Follower(datastore, "test", Taken())
         with datastore.get_connection() as conn:
             for _ in range(4):

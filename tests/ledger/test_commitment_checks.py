@@ -27,11 +27,14 @@ def forged(program: Program, owner: Owner) -> Program:
     """A ledger in which somebody who holds the key replaced the words, and left the commitment."""
     program.ledger.record(CLINIC, NOTE, NOTE_ID, create("slept well"))
     row = owner.execute(
-        "SELECT aggregate_id, version, kind, state FROM ledger.entries WHERE clinic_id = %s",
+        "SELECT aggregate_id, version, kind, state FROM ledger.entries"
+        " WHERE clinic_id = %s AND kind LIKE 'note-%%'",
         (CLINIC,),
     ).fetchone()
     assert row is not None
-    owner.execute("UPDATE ledger.entries SET state = %s", (_forged(program, *row),))
+    owner.execute(
+        "UPDATE ledger.entries SET state = %s WHERE kind LIKE 'note-%%'", (_forged(program, *row),)
+    )
     return program
 
 

@@ -32,7 +32,6 @@ from domain.value import Kind, Subject
 from ledger.appender import Appender
 from ledger.database import Datastore
 from ledger.entry import Addition, IdempotencyClaim
-from ledger.ids import BLOCK, Ids
 from ledger.keys import KeyIsMissingError, Keys
 from ledger.ledger import Ledger, Recorded
 from ledger.sealing import SealBrokenError, digest
@@ -47,6 +46,7 @@ from tests.samples import (
     CLINIC,
     DAVID,
     ELSEWHERE,
+    KEY_FACTS,
     LETTER,
     NOTE_ID,
     SESSION_ID,
@@ -64,7 +64,7 @@ from tests.samples import (
     text_of,
     withdraw,
 )
-from tests.wholeness import assert_whole, positions
+from tests.wholeness import after_keys, assert_whole, positions
 from tests.work_samples import GENERATION_ID, request_generation, requested
 
 Owner = psycopg.Connection[TupleRow]
@@ -91,7 +91,11 @@ with running(sys.argv[1], Path(sys.argv[2])) as program:
 class TestRecord:
     def test_a_save_is_one_position(self, ledger: Ledger) -> None:
         recorded = ledger.record(CLINIC, NOTE, NOTE_ID, create())
-        assert (recorded.number, recorded.position, recorded.state.version) == (NOTE_ID, 1, 1)
+        assert (recorded.number, recorded.position, recorded.state.version) == (
+            NOTE_ID,
+            KEY_FACTS + 1,
+            1,
+        )
 
     def test_what_was_recorded_is_what_the_facts_tell(self, ledger: Ledger) -> None:
         ledger.record(CLINIC, NOTE, NOTE_ID, create())
@@ -117,7 +121,7 @@ class TestRecord:
         ledger.record(CLINIC, NOTE, NOTE_ID, create())
         again = ledger.record(CLINIC, NOTE, NOTE_ID, save(at=after(1)))
         assert (again.position, again.state.version) == (None, 1)
-        assert positions(owner) == [1]
+        assert positions(owner) == after_keys(1)
 
     def test_a_refusal_takes_no_position(self, ledger: Ledger, owner: Owner) -> None:
         ledger.record(CLINIC, NOTE, NOTE_ID, create())
@@ -125,7 +129,7 @@ class TestRecord:
             ledger.record(CLINIC, NOTE, NOTE_ID, save("slept badly", by=BRUNO))
         with pytest.raises(NoteIsUnknown):
             ledger.record(CLINIC, NOTE, 2, save())
-        assert positions(owner) == [1]
+        assert positions(owner) == after_keys(1)
 
     def test_a_stale_if_match_is_refused(self, ledger: Ledger) -> None:
         ledger.record(CLINIC, NOTE, NOTE_ID, create())
@@ -163,8 +167,8 @@ class TestRecord:
     ) -> None:
         ended = put_relationship(is_active=False)
         recorded = ledger.record(CLINIC, RELATIONSHIP, ALMA_TREATS_CLARA, ended)
-        assert (recorded.position, recorded.state.version) == (1, 2)
-        assert positions(owner) == [1, 2]
+        assert (recorded.position, recorded.state.version) == (KEY_FACTS + 1, 2)
+        assert positions(owner) == after_keys(2)
 
     def test_notes_soap_notes_and_clinics_do_not_mix(self, ledger: Ledger, owner: Owner) -> None:
         owner.execute("INSERT INTO ledger.ledger_head (clinic_id) VALUES (%s)", (ELSEWHERE,))
@@ -238,7 +242,7 @@ class TestRaces:
 
         with ThreadPoolExecutor(8) as threads:
             assert sum(threads.map(save_on_sight, range(8))) == 1
-        assert positions(owner) == [1, 2]
+        assert positions(owner) == after_keys(2)
 
     def test_a_save_that_races_a_deletion_is_before_it_or_refused(
         self, ledger: Ledger, owner: Owner
@@ -274,7 +278,7 @@ class TestRaces:
                 threads.submit(ledger.record, CLINIC, SESSION, 201, put_session()) for _ in range(8)
             ]
             assert {one.result().state.version for one in put} == {1}
-        assert positions(owner) == [1]
+        assert positions(owner) == after_keys(1)
 
     def test_who_loses_every_race_is_told(
         self, datastore: Datastore, keys: Keys, program: Program
@@ -336,7 +340,7 @@ class TestSeveralProcesses:
             told = sorted(p for written in threads.map(write, range(32)) for p in written)
             done.set()
             looking.result()
-        assert told == positions(owner) == list(range(1, 32 * 6 + 1))
+        assert told == positions(owner) == after_keys(32 * 6)
         assert_whole(owner)
 
     def test_another_process_of_the_system(
@@ -360,7 +364,7 @@ class TestSeveralProcesses:
                 assert program.notes.find(caller(ALMA), Kind.NOTE, note_id + 1)
             process.stdin.close()
         assert process.returncode == 0
-        assert positions(owner) == list(range(1, 21))
+        assert positions(owner) == after_keys(20)
         assert_whole(owner)
 
 
@@ -374,7 +378,7 @@ class TestClaims:
         again = ledger.record(CLINIC, NOTE, 2, create(), claim=CLAIM)
         assert (again.number, again.position) == (1, None)
         assert again.state == ledger.state(CLINIC, NOTE, 1)
-        assert positions(owner) == [1]
+        assert positions(owner) == after_keys(1)
 
     def test_it_answers_the_note_as_it_is_by_now(self, ledger: Ledger) -> None:
         ledger.record(CLINIC, NOTE, 1, create(), claim=CLAIM)
@@ -388,7 +392,7 @@ class TestClaims:
         with pytest.raises(IdempotencyKeyWasUsed) as caught:
             ledger.record(CLINIC, NOTE, 2, create(), claim=other)
         assert caught.value.field == "Idempotency-Key"
-        assert positions(owner) == [1]
+        assert positions(owner) == after_keys(1)
 
     def test_nor_does_it_answer_with_a_note_of_another_kind(self, ledger: Ledger) -> None:
         ledger.record(CLINIC, NOTE, 1, create(), claim=CLAIM)
@@ -405,7 +409,7 @@ class TestClaims:
     def test_a_refused_save_uses_no_key(self, ledger: Ledger) -> None:
         with pytest.raises(NotTheAuthor):
             ledger.record(CLINIC, NOTE, 1, create(by=BRUNO), claim=CLAIM)
-        assert ledger.record(CLINIC, NOTE, 1, create(), claim=CLAIM).position == 1
+        assert ledger.record(CLINIC, NOTE, 1, create(), claim=CLAIM).position == KEY_FACTS + 1
 
     def test_many_at_the_same_moment_make_one_note(
         self, program: Program, database: Database, key_file: Path, owner: Owner
@@ -423,8 +427,8 @@ class TestClaims:
 
             sent = list(threads.map(send, range(16)))
         assert len({one.number for one in sent}) == 1
-        assert sorted(one.position or 0 for one in sent) == [0] * 15 + [1]
-        assert positions(owner) == [1]
+        assert sorted(one.position or 0 for one in sent) == [0] * 15 + [KEY_FACTS + 1]
+        assert positions(owner) == after_keys(1)
         assert_whole(owner)
 
 
@@ -514,25 +518,9 @@ class TestChangedRows:
 
     def test_another_clinics_entries_do_not_open_here(self, ledger: Ledger, owner: Owner) -> None:
         ledger.record(CLINIC, NOTE, NOTE_ID, create())
-        owner.execute("UPDATE ledger.entries SET clinic_id = 2")
+        owner.execute("UPDATE ledger.entries SET clinic_id = 2 WHERE kind LIKE 'note-%'")
         with pytest.raises(KeyIsMissingError):
             ledger.state(ELSEWHERE, NOTE, NOTE_ID)
-
-
-class TestIds:
-    def test_no_id_comes_twice(self, program: Program, database: Database) -> None:
-        with (
-            Datastore(database.app_url) as datastore,
-            ThreadPoolExecutor(8) as threads,
-        ):
-            processes = [program.ledger.ids, Ids(datastore)]
-            given = list(threads.map(lambda n: processes[n % 2].next(Kind.NOTE), range(BLOCK * 10)))
-        assert len(set(given)) == len(given)
-        assert min(given) == 1
-
-    def test_notes_and_soap_notes_count_apart(self, ledger: Ledger) -> None:
-        assert [ledger.ids.next(kind) for kind in (Kind.NOTE, Kind.SOAP_NOTE)] == [1, 1]
-        assert [ledger.ids.next(kind) for kind in (Kind.NOTE, Kind.SOAP_NOTE)] == [2, 2]
 
 
 def _stored_files(owner: Owner) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,13 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from domain.aggregates import aggregate_id
+from domain.data_keys import DataKeyMade, DataKeysDestroyed
+from domain.value import Kind
 from ledger import schema
+from ledger.codec import read_clear
+from ledger.database import Datastore
+from ledger.ids import Ids
 from ledger.ledger import Ledger
 from ledger.outlines import SealedEntry
 from projections.rebuild import VIEWS, lay_missing
@@ -18,7 +25,8 @@ from runtime import owner as owner_commands
 from runtime.checks import Level
 from runtime.embedded import ServerAddress
 from runtime.ledger_checks import whole_findings
-from tests.databases import Database, fresh_database, owner_of, running
+from tests.databases import Database, Program, fresh_database, owner_of, running
+from tests.samples import ADAM, NOON
 from tests.wholeness import assert_whole
 
 VERSION_2: Final = files("tests.ledger") / "version_2"
@@ -40,14 +48,20 @@ def migrate(database: Database) -> None:
 
 
 @pytest.fixture
-def ledger(old_database: Database, tmp_path: Path) -> Iterator[Ledger]:
+def program(old_database: Database, tmp_path: Path) -> Iterator[Program]:
     """Today's program on it."""
     migrate(old_database)
     key_file = tmp_path / "key.json"
     with files("tests.ledger").joinpath("version_2/key.json").open("rb") as kept:
         key_file.write_bytes(kept.read())
     with running(old_database.app_url, key_file) as program:
-        yield program.ledger
+        yield program
+
+
+@pytest.fixture
+def ledger(program: Program) -> Ledger:
+    """Its ledger."""
+    return program.ledger
 
 
 def test_every_fact_says_what_it_said(ledger: Ledger, old_database: Database) -> None:
@@ -79,6 +93,85 @@ def test_all_of_it_is_whole(ledger: Ledger, old_database: Database) -> None:
     with owner_of(old_database.owner_url) as owner:
         assert_whole(owner)
         assert schema.version(owner) == schema.VERSION
+
+
+def test_ids_go_on_above_those_that_were_given(old_database: Database) -> None:
+    """The old sequences gave their first block; a note with a greater id stands in clinic 1."""
+    with owner_of(old_database.owner_url) as owner:
+        clinics = owner.execute("SELECT clinic_id FROM ledger.ledger_head ORDER BY 1").fetchall()
+        far = aggregate_id(Kind.NOTE, 70)
+        owner.execute(
+            "INSERT INTO ledger.entries SELECT 1, h.position + 1, %s, 1, e.kind, e.state"
+            " FROM ledger.ledger_head h JOIN ledger.entries e USING (clinic_id)"
+            " WHERE h.clinic_id = 1 AND e.kind = 'note-processing-failed/1'",
+            (far,),
+        )
+        owner.execute("UPDATE ledger.ledger_head SET position = position + 1 WHERE clinic_id = 1")
+    migrate(old_database)
+    with Datastore(old_database.app_url) as datastore:
+        ids = Ids(datastore)
+        kinds = (Kind.NOTE, Kind.SOAP_NOTE, Kind.GENERATION, Kind.PERSON)
+        assert [ids.next(1, kind) for kind in kinds] == [71, 21, 21, 1_000_001]
+        for (clinic_id,) in clinics[1:]:
+            assert [ids.next(clinic_id, kind) for kind in kinds] == [21, 21, 21, 1_000_001]
+        assert ids.next(99, Kind.NOTE) == 1, "a clinic that is added later begins at 1"
+
+
+def test_keys_that_had_no_fact_get_one_at_the_next_start(
+    program: Program, old_database: Database
+) -> None:
+    with owner_of(old_database.owner_url) as owner:
+        before = owner.execute("SELECT sum(position) FROM ledger.ledger_head").fetchone()
+        waiting = owner.execute(
+            "SELECT clinic_id, key_id, person_id FROM ledger.data_keys WHERE made_position IS NULL"
+        ).fetchall()
+        assert waiting
+        with ThreadPoolExecutor(2) as threads:  # two processes start at once
+            for started in [threads.submit(program.keys.record_old_keys) for _ in range(2)]:
+                started.result()
+        after = owner.execute("SELECT sum(position) FROM ledger.ledger_head").fetchone()
+        assert before is not None
+        assert after is not None
+        assert after[0] - before[0] == len(waiting)
+        told = owner.execute(
+            "SELECT k.clinic_id, k.key_id, k.person_id, e.aggregate_id, e.kind, e.state"
+            " FROM ledger.data_keys k JOIN ledger.entries e"
+            " ON e.clinic_id = k.clinic_id AND e.position = k.made_position"
+            " WHERE k.made_at IS NULL AND k.kek_epoch = 1"
+        ).fetchall()
+        assert_whole(owner)
+    assert {row[:3] for row in told} == {tuple(row) for row in waiting}
+    for _, key_id, person_id, aggregate, kind, state in told:
+        fact = read_clear(kind, state)
+        assert isinstance(fact, DataKeyMade)
+        assert (fact.key_id, fact.person_id) == (key_id, person_id)
+        assert aggregate == aggregate_id(Kind.DATA_KEYS, person_id)
+
+
+def test_who_is_erased_before_that_is_erased_with_all_their_keys(
+    program: Program, old_database: Database
+) -> None:
+    with owner_of(old_database.owner_url) as owner:
+        row = owner.execute(
+            "SELECT clinic_id, person_id FROM ledger.data_keys WHERE person_id <> 0 LIMIT 1"
+        ).fetchone()
+        assert row is not None
+        clinic_id, person_id = row
+        position = program.keys.destroy(clinic_id, person_id, ADAM, NOON)
+        entry = owner.execute(
+            "SELECT kind, state FROM ledger.entries WHERE clinic_id = %s AND position = %s",
+            (row[0], position),
+        ).fetchone()
+        assert entry is not None
+        fact = read_clear(*entry)
+        assert isinstance(fact, DataKeysDestroyed)
+        keys = owner.execute(
+            "SELECT key_id FROM ledger.data_keys WHERE clinic_id = %s AND person_id = %s"
+            " AND wrapped IS NULL ORDER BY key_id",
+            tuple(row),
+        ).fetchall()
+        assert_whole(owner)
+    assert fact.key_ids == tuple(key_id for (key_id,) in keys)
 
 
 def test_it_is_laid_again_at_will(old_database: Database) -> None:

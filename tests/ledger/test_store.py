@@ -185,7 +185,13 @@ class TestRights:
             "LOCK TABLE ledger.entries",
             "UPDATE ledger.attachments SET sealed = ''",
             "DELETE FROM ledger.attachments",
-            "UPDATE ledger.data_keys SET wrapped = ''",
+            "UPDATE ledger.data_keys SET person_id = 7",
+            "UPDATE ledger.data_keys SET key_id = gen_random_uuid()",
+            "UPDATE ledger.data_keys SET made_at = now()",
+            "TRUNCATE ledger.data_keys",
+            "UPDATE ledger.data_key_changes SET changes = 0",
+            "DELETE FROM ledger.fences",
+            "UPDATE ledger.fences SET position = 1",
             "DELETE FROM ledger.data_keys",
             "INSERT INTO ledger.ledger_head VALUES (7)",
             "DELETE FROM ledger.ledger_head",
@@ -195,7 +201,7 @@ class TestRights:
             "ALTER TABLE views.history DISABLE ROW LEVEL SECURITY",
             "DROP POLICY read_by_whom_it_concerns ON views.history",
             "SET session_replication_role TO replica",
-            "SELECT setval('ledger.note_id', 1)",
+            "DELETE FROM ledger.id_counters",
         ],
     )
     def test_refused(self, untouched: Database, statement: str) -> None:

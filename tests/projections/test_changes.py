@@ -22,6 +22,7 @@ from tests.samples import (
     CLINIC,
     DAVID,
     EVERYBODY,
+    KEY_FACTS,
     PROGRESS,
     X_RAY,
     caller,
@@ -101,11 +102,13 @@ def test_a_page_ends_where_it_is_told_to(ledger: Ledger, changes: Changes) -> No
     for n in range(4):
         ledger.record(CLINIC, NOTE, 1, save(f"version {n}"))
     ledger.record(CLINIC, RELATIONSHIP, 1, put_relationship())
-    page = changes.page(CLINIC, 1, 3)
-    assert ([one.position for one in page.changes], page.position) == ([2, 3], 3)
+    first = KEY_FACTS + 1
+    page = changes.page(CLINIC, first, first + 2)
+    positions = [one.position for one in page.changes]
+    assert (positions, page.position) == ([first + 1, first + 2], first + 2)
     assert not page.has_relationships
-    page = changes.page(CLINIC, 4, 6)
-    assert ([one.version for one in page.changes], page.position) == ([5], 6)
+    page = changes.page(CLINIC, first + 3, first + 5)
+    assert ([one.version for one in page.changes], page.position) == ([5], first + 5)
     assert page.has_relationships
 
 

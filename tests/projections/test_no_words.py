@@ -87,7 +87,7 @@ def _let_them_out(program: Program, canaries: Canaries) -> None:
         for _ in range(2):
             record(CLINIC, PERSON, who.user_id, put_person(who, new("name")))
     for kind, record_type in ((Kind.NOTE, 2), (Kind.NOTE, PSYCHOTHERAPY), (Kind.SOAP_NOTE, 2)):
-        note_id = program.ledger.ids.next(kind)
+        note_id = program.ledger.ids.next(CLINIC, kind)
         file = File(name=new("file"), media_type=new("type"), size=1, sha256=new("digest"))
         subject = Subject(CLARA.user_id)
         kept = program.ledger.seal_file(CLINIC, subject, new("content").encode() * 50)
@@ -110,7 +110,7 @@ def _let_them_out(program: Program, canaries: Canaries) -> None:
             record(CLINIC, NOTE_AGGREGATES[kind], note_id, command, () if n else (kept,), claim)
         record(CLINIC, NOTE_AGGREGATES[kind], note_id, delete(reason=new("why")))
     for n in range(3):
-        note_id = program.ledger.ids.next(Kind.NOTE)
+        note_id = program.ledger.ids.next(CLINIC, Kind.NOTE)
         record(CLINIC, NOTE, note_id, create(new(f"kept{n}")))
 
 

@@ -23,6 +23,7 @@ from tests.samples import (
     ALMA,
     CLARA,
     CLINIC,
+    EVERYBODY,
     PROGRESS,
     SESSION_ID,
     amend,
@@ -36,8 +37,8 @@ from tests.samples import (
 READER: Final = caller(ALMA)
 NOTES: Final = 20
 """Of each kind, each saved three times; the second save is an approval, the third is amended."""
-NEWEST_SAVE: Final = 13 + 2 * NOTES * 4 - 1
-"""Its position: after the directory's 13 facts, and before its amendment."""
+NEWEST_SAVE: Final = 13 + (1 + len(EVERYBODY)) + 2 * NOTES * 4 - 1
+"""Its position: after the directory's 13 facts, one of each data key, and before its amendment."""
 
 OF_OTHERS: Final = """
     CREATE TEMPORARY TABLE others AS

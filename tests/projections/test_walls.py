@@ -44,6 +44,7 @@ from tests.samples import (
     create,
     drafted,
     enter_directory,
+    present,
     put_relationship,
 )
 from tests.wholeness import all_views
@@ -204,7 +205,10 @@ class TestReaders:
         owner.execute("INSERT INTO ledger.ledger_head (clinic_id) VALUES (%s)", (ELSEWHERE,))
         enter_directory(program.ledger, ELSEWHERE)
         program.ledger.record(ELSEWHERE, SOAP_NOTE, 1, create("theirs"))
-        position = 14
+        row = owner.execute(
+            "SELECT position FROM ledger.ledger_head WHERE clinic_id = %s", (ELSEWHERE,)
+        ).fetchone()
+        [position] = present(row)
         for who in EVERYBODY:
             reader = caller(who)
             assert program.notes.find(reader, Kind.SOAP_NOTE, 1) is None

@@ -15,7 +15,7 @@ import pytest
 
 from domain.value import Role
 from ledger.codec import read_clear
-from ledger.keys import LocalKeyFile
+from ledger.key_encryption import LocalKeyFile
 from projections.rebuild import VIEWS
 from runtime import VERSION, log_in_commands
 from runtime.checks import Level

@@ -53,9 +53,9 @@ def test_each_fact_with_its_place_author_and_clear_fields(ledger: Ledger, inspec
     result = inspect("note", "7")
     by = f"user {ALMA.user_id} (therapist)"
     assert heads(result) == [
-        ["version 1", "position 2", after(0).isoformat(), by, "note-drafted/2"],
-        ["version 2", "position 3", after(1).isoformat(), by, "note-drafted/2"],
-        ["version 3", "position 4", after(2).isoformat(), by, "note-soft-deleted/1"],
+        ["version 1", "position 4", after(0).isoformat(), by, "note-drafted/2"],
+        ["version 2", "position 5", after(1).isoformat(), by, "note-drafted/2"],
+        ["version 3", "position 6", after(2).isoformat(), by, "note-soft-deleted/1"],
     ]
     assert result.out.count("\n    record_type: 2\n") == 3
     assert WORD not in result.out + result.error

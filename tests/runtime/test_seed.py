@@ -29,8 +29,10 @@ def accounts(program: Program) -> Accounts:
 
 
 def count(owner: Owner) -> int:
-    """Entries of the ledger."""
-    [(entries,)] = owner.execute("SELECT count(*) FROM ledger.entries").fetchall()
+    """Entries of the ledger, without the facts of data keys."""
+    [(entries,)] = owner.execute(
+        "SELECT count(*) FROM ledger.entries WHERE kind <> 'data-key-made/1'"
+    ).fetchall()
     return int(entries)
 
 

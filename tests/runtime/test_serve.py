@@ -164,7 +164,7 @@ class TestOperatorsDatabase:
                     service.get("/directory/sessions/", THERAPIST)
                 assert service.end(signal.SIGTERM) == 0
             [(entries,)] = owner.execute("SELECT count(*) FROM ledger.entries").fetchall()
-            assert entries == len(RECORD_TYPES)
+            assert entries == len(RECORD_TYPES) + 1, "and the fact of the clinic's own key"
 
     def test_a_lost_key_file_is_missed(self, database: Database, key_file: Path) -> None:
         env = on(database, key_file)
